@@ -1,0 +1,197 @@
+/*
+ * rmf_als.h
+ *	  Alternating least squares for explicit and implicit feedback.
+ *
+ * Objectives, with x_u the row of a user and y_i that of an item:
+ *
+ * implicit (Hu, Koren, Volinsky 2008, in the form of Rendle et al. 2022):
+ *	 sum over all (u,i) of c_ui (p_ui - x_u.y_i)^2 + penalty,
+ *	 c_ui = 1 + alpha r_ui and p_ui = 1 where there is a rating r_ui, else
+ *	 c_ui = 1 and p_ui = 0.  Inside, everything is divided by alpha times the
+ *	 mean rating, so that observed entries weigh w_ui = r_ui / mean (1 on
+ *	 average) and all entries a0 = 1 / (alpha mean):
+ *	 sum_obs w_ui [(1-s)^2] + a0 [sum_obs (1-s)^2 + sum_unobs s^2]
+ *	 + lambda [sum_u (W_u + a0 I)^nu |x_u|^2 + sum_i (W_i + a0 U)^nu |y_i|^2],
+ *	 W_u the sum of the row's w, I and U the numbers of items and users.
+ *
+ * explicit (biased matrix factorisation):
+ *	 sum_obs (r_ui - mean - b_u - b_i - x_u.y_i)^2
+ *	 + lambda [sum_u n_u^nu |x_u|^2 + sum_i n_i^nu |y_i|^2]
+ *	 + lambda_b [sum_u b_u^2 + sum_i b_i^2], n the number of ratings of a row.
+ *
+ * Rows are float vectors of rmf_dimensions() entries.  For implicit feedback
+ * these are the factors.  For explicit feedback two more follow, so that the
+ * inner product of a user's and an item's row is the whole prediction less
+ * the mean:  user (x_u, b_u, 1), item (y_i, 1, b_i).
+ *
+ * One function solves rows, rmf_als_solve_row(); training, folding in and
+ * every later way of training call it.  It is a pure function of its
+ * arguments, so the result does not depend on who solves which row when.
+ *
+ * Memory is the caller's: rmf_als_workspace_size() bytes, aligned to 64, per
+ * thread of control.  Long work polls for cancellation.
+ */
+#ifndef RMF_ALS_H
+#define RMF_ALS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rmf_csr.h"
+#include "rmf_status.h"
+
+#define RMF_MAX_FACTORS 1024
+
+typedef enum rmf_feedback
+{
+	RMF_EXPLICIT = 1,			/* the numbers reach the disk */
+	RMF_IMPLICIT = 2
+} rmf_feedback;
+
+typedef enum rmf_side
+{
+	RMF_USERS = 0,
+	RMF_ITEMS = 1
+} rmf_side;
+
+/* What the user may set.  NAN (or 0 for the integers) means: by rule, from the data. */
+typedef struct rmf_settings
+{
+	rmf_feedback feedback;
+	int32_t		factors;
+	int32_t		iterations;
+	double		regularization; /* lambda >= 0 */
+	double		regularization_scaling; /* nu in [0, 2] */
+	double		bias_regularization;	/* lambda_b >= 0; explicit only */
+	double		alpha;			/* > 0; implicit only */
+	uint64_t	seed;
+} rmf_settings;
+
+/* All settings "by rule", seed 42. */
+extern void rmf_settings_init(rmf_settings *settings, rmf_feedback feedback);
+
+/*
+ * Replaces what is to be set by rule, from the data's summary.  The rules and
+ * what they were measured on stand in rmf_als.c.  RMF_BAD_ARGUMENT: *field
+ * names the setting that is out of range.
+ */
+extern rmf_status rmf_settings_resolve(rmf_settings *settings, int64_t n_users, int64_t n_items,
+									   const rmf_csr_stats *ratings, const char **field);
+
+/* Everything that a row's solution depends on beside the rows of the other side. */
+typedef struct rmf_problem
+{
+	rmf_feedback feedback;
+	int32_t		factors;
+	double		mean;			/* explicit: of all ratings; implicit: 0 */
+	double		strength;		/* implicit: 1 / mean rating, so w = strength * r; explicit: 1 */
+	double		unobserved;		/* implicit: a0; explicit: 0 */
+	double		regularization;
+	double		regularization_scaling;
+	double		bias_regularization;
+} rmf_problem;
+
+/* From resolved settings. */
+extern void rmf_problem_init(rmf_problem *problem, const rmf_settings *settings,
+							 const rmf_csr_stats *ratings);
+
+/* Length of a row: factors, and two more for explicit feedback. */
+static inline int32_t
+rmf_dimensions(const rmf_problem *problem)
+{
+	return problem->factors + (problem->feedback == RMF_EXPLICIT ? 2 : 0);
+}
+
+/* Where a row of "side" keeps its own bias (explicit feedback only); the other of the two is 1. */
+static inline int32_t
+rmf_bias_position(const rmf_problem *problem, rmf_side side)
+{
+	return problem->factors + (side == RMF_USERS ? 0 : 1);
+}
+
+/*
+ * Start values: N(0, (0.1/sqrt(factors))^2) that depend on (key of the row,
+ * side, seed) alone, biases 0.  rows: n x rmf_dimensions(); keys: n.
+ */
+extern void rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed,
+						  int64_t n, const uint64_t *keys, float *rows);
+
+/*
+ * gram (factors x factors, full, row-major) := sum over rows of the factors'
+ * outer products, without a0.  Summed in blocks of fixed size in fixed order.
+ * Only for implicit feedback.
+ */
+extern rmf_status rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
+							   float *gram, void *workspace, const rmf_poll *poll);
+
+/* One half-step: the rows of "side" are solved, those of the other side stand still. */
+typedef struct rmf_half_step
+{
+	const rmf_problem *problem;
+	rmf_side	side;
+	const float *fixed;			/* rows of the other side, n_fixed x rmf_dimensions() */
+	int64_t		n_fixed;		/* implicit: all rows of the other side count as unobserved */
+	const float *gram;			/* implicit: rmf_als_gram() of all rows of the other side */
+} rmf_half_step;
+
+extern size_t rmf_als_workspace_size(const rmf_problem *problem);
+
+/*
+ * The exact solution for one row from n ratings: column[t] indexes step->fixed.
+ * solution: rmf_dimensions().  n = 0 gives zeros (and the constant 1).
+ *
+ * A system that is not positive definite (regularization 0 and too few
+ * ratings) is solved with the smallest ridge that makes it so.
+ * Errors: RMF_NOT_FINITE, RMF_SINGULAR, RMF_CANCELLED.
+ */
+extern rmf_status rmf_als_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,
+									const float *value, float *solution, void *workspace,
+									const rmf_poll *poll);
+
+/* rmf_als_solve_row() for the rows first <= r < last of "ratings" (by rows of step->side), into solved + r * dimensions. */
+extern rmf_status rmf_als_half_step(const rmf_half_step *step, const rmf_csr *ratings,
+									int64_t first, int64_t last, float *solved,
+									void *workspace, const rmf_poll *poll);
+
+typedef struct rmf_loss
+{
+	double		total;			/* the objective, as in the head of this file (divided form) */
+	double		fit;			/* total without the penalty */
+	double		rmse;			/* explicit: root mean squared error of the training ratings; implicit: of the observed entries against 1 */
+} rmf_loss;
+
+/* gram_users, gram_items: implicit only. */
+extern rmf_status rmf_als_loss(const rmf_problem *problem, const rmf_csr *by_user, const rmf_csr *by_item,
+							   const float *users, const float *items,
+							   const float *gram_users, const float *gram_items,
+							   rmf_loss *loss, const rmf_poll *poll);
+
+/* mean + inner product. */
+extern double rmf_als_score(const rmf_problem *problem, const float *user, const float *item);
+
+/* Called after each iteration, 1-based; nonzero stops training with RMF_CANCELLED. */
+typedef int (*rmf_iteration_done) (void *arg, int iteration, const rmf_loss *loss);
+
+/* A whole training run on one core; users and items are started by rmf_als_start(). */
+typedef struct rmf_training
+{
+	const rmf_problem *problem;
+	int32_t		iterations;
+	uint64_t	seed;
+	const rmf_csr *by_user;
+	const rmf_csr *by_item;
+	const uint64_t *user_keys;	/* for rmf_als_start() */
+	const uint64_t *item_keys;
+	float	   *users;			/* out: n_users x dimensions */
+	float	   *items;			/* out: n_items x dimensions */
+	float	   *gram_users;		/* out, implicit: factors x factors; of the final rows */
+	float	   *gram_items;
+	void	   *workspace;
+	rmf_iteration_done done;	/* may be NULL */
+	void	   *done_arg;
+} rmf_training;
+
+/* On success every row is finite (RMF_NOT_FINITE otherwise). */
+extern rmf_status rmf_als_train(const rmf_training *training, rmf_loss *loss, const rmf_poll *poll);
+
+#endif							/* RMF_ALS_H */

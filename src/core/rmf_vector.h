@@ -1,0 +1,40 @@
+/*
+ * rmf_vector.h
+ *	  Kernels on float vectors, chosen at run time for the processor.
+ *
+ * Three builds of the same plain loops (rmf_vector_loops.h): the compiler's
+ * baseline, AVX2 with FMA, and AVX-512.  Sums run in several float lanes that
+ * are added up in a fixed order, in double at the end.
+ */
+#ifndef RMF_VECTOR_H
+#define RMF_VECTOR_H
+
+typedef enum rmf_cpu_level
+{
+	RMF_CPU_BASELINE = 0,
+	RMF_CPU_AVX2 = 1,
+	RMF_CPU_AVX512 = 2
+} rmf_cpu_level;
+
+typedef struct rmf_vector_kernels
+{
+	const char *name;			/* "baseline", "avx2", "avx512" */
+	/* sum of a[i] b[i] */
+	double		(*dot) (int n, const float *a, const float *b);
+	/* sum of (a[i] - b[i])^2 */
+	double		(*squared_distance) (int n, const float *a, const float *b);
+	/* a.b, a.a and b.b in one pass */
+	void		(*dot_and_norms) (int n, const float *a, const float *b,
+								  double *ab, double *aa, double *bb);
+} rmf_vector_kernels;
+
+/* The highest level that both this build and this processor have. */
+extern rmf_cpu_level rmf_cpu_best(void);
+
+/* The kernels of a level, or NULL where the build or the processor lacks it. */
+extern const rmf_vector_kernels *rmf_vector_kernels_of(rmf_cpu_level level);
+
+/* Those of rmf_cpu_best(); cheap, callable from anywhere. */
+extern const rmf_vector_kernels *rmf_vector_best(void);
+
+#endif							/* RMF_VECTOR_H */

@@ -1,0 +1,45 @@
+/*
+ * recmf.c
+ *	  Module entry: the magic block and the settings (GUCs).
+ *
+ * Nothing is allocated, started or registered beyond the settings: no hooks,
+ * no shared memory, no background worker.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#include "recmf_dataset.h"
+#include "recmf_registry.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+int			recmf_training_memory = 2 * 1024 * 1024;
+char	   *recmf_model_setting = NULL;
+
+void
+_PG_init(void)
+{
+	DefineCustomStringVariable("recmf.model",
+							   "Sets the model that serving functions use when none is named.",
+							   NULL,
+							   &recmf_model_setting,
+							   "",
+							   PGC_USERSET,
+							   0,
+							   NULL, NULL, NULL);
+
+	DefineCustomIntVariable("recmf.training_memory",
+							"Sets the memory that one training run may use for ratings and factors.",
+							"A run that would need more fails before it takes it.",
+							&recmf_training_memory,
+							2 * 1024 * 1024, 1024, MAX_KILOBYTES,
+							PGC_USERSET,
+							GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("recmf");
+}

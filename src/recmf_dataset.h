@@ -1,0 +1,97 @@
+/*
+ * recmf_dataset.h
+ *	  Rows of (user id, item id, rating) on their way into the engine, and the
+ *	  fit itself.  train_model and mf_train share this.
+ *
+ * Phases: recmf_dataset_create(), recmf_dataset_add() a row, then once
+ * recmf_dataset_finish(), which sorts the ids and builds both sparse matrices,
+ * then recmf_fit().  Everything lives in a memory context below the given
+ * parent, in huge chunks where needed, and counts against
+ * recmf.training_memory; past it: ERRCODE_PROGRAM_LIMIT_EXCEEDED with a hint.
+ */
+#ifndef RECMF_DATASET_H
+#define RECMF_DATASET_H
+
+#include "postgres.h"
+
+#include "core/rmf_als.h"
+#include "core/rmf_csr.h"
+#include "recmf_ids.h"
+#include "recmf_options.h"
+
+typedef struct RecmfDataset
+{
+	MemoryContext context;
+	RecmfIds   *users;
+	RecmfIds   *items;
+	rmf_feedback feedback;
+
+	/* while rows arrive */
+	int64		n_triples;
+	int64		max_triples;
+	int32	   *triple_user;
+	int32	   *triple_item;
+	float	   *triple_rating;
+
+	/* what was passed over */
+	int64		n_null;			/* NULL id or rating */
+	int64		n_not_positive; /* implicit: ratings <= 0, which say nothing of preference */
+
+	/* after recmf_dataset_finish() */
+	rmf_csr		by_user;
+	rmf_csr		by_item;
+	rmf_csr_stats stats;
+} RecmfDataset;
+
+extern RecmfDataset *recmf_dataset_create(MemoryContext parent, Oid user_type, Oid item_type,
+										  rmf_feedback feedback);
+
+/*
+ * One row.  A NULL id or rating is counted and skipped; implicit ratings <= 0
+ * likewise.  NaN or infinity, and values past the range of a float4, raise
+ * ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE naming the row's ids.
+ */
+extern void recmf_dataset_add(RecmfDataset *dataset, Datum user, bool user_null,
+							  Datum item, bool item_null, double rating, bool rating_null);
+
+/* Duplicates are added up (implicit) or averaged (explicit).  Answers cancel. */
+extern void recmf_dataset_finish(RecmfDataset *dataset);
+
+/* What a fit gives; arrays in the dataset's context, rows in the order of the sorted ids. */
+typedef struct RecmfFit
+{
+	rmf_settings settings;		/* resolved */
+	rmf_problem problem;
+	int32		dimensions;
+	float	   *users;			/* n_users x dimensions */
+	float	   *items;
+	float	   *gram_users;		/* factors x factors, or NULL */
+	float	   *gram_items;
+	int			n_losses;
+	rmf_loss   *losses;			/* one an iteration */
+} RecmfFit;
+
+/* Called after each iteration (progress); may be NULL. */
+typedef void (*RecmfProgress) (void *arg, int iteration, int iterations, const rmf_loss *loss);
+
+/*
+ * Trains on a finished dataset with at least one rating.  Checks the BLAS once
+ * per backend.  Answers cancel within milliseconds: CHECK_FOR_INTERRUPTS is
+ * called here, never inside the core.
+ */
+extern RecmfFit *recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
+						   RecmfProgress progress, void *progress_arg);
+
+/* Raises the error that belongs to a status of the core; does nothing for RMF_OK. */
+extern void recmf_check_status(rmf_status status, const char *doing);
+
+/* An rmf_poll that asks for pending interrupts without servicing them. */
+extern const rmf_poll *recmf_poll(void);
+
+/* ERROR with the hint that names OPENBLAS_CORETYPE unless the BLAS is sound; once per backend. */
+extern void recmf_blas_check_once(void);
+
+/* GUC, kB */
+extern int	recmf_training_memory;
+
+#endif							/* RECMF_DATASET_H */

@@ -1,0 +1,48 @@
+/*
+ * recmf_options.h
+ *	  The options of training, by name, from a jsonb object or one at a time.
+ *
+ * One table holds names, types, ranges and which feedback each belongs to.
+ * train_model and mf_train both go through it, so that both know the same
+ * options and say the same of a mistake.
+ */
+#ifndef RECMF_OPTIONS_H
+#define RECMF_OPTIONS_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+#include "core/rmf_als.h"
+
+typedef struct RecmfOptions
+{
+	rmf_settings settings;		/* feedback already set; the rest by rule unless given */
+	bool		feedback_given;
+} RecmfOptions;
+
+/* implicit feedback, all else by rule. */
+extern void recmf_options_init(RecmfOptions *options);
+
+/*
+ * Sets what the object names.  Errors (ERRCODE_INVALID_PARAMETER_VALUE) for an
+ * unknown name, with a hint that gives our name for the field's other ones
+ * (rank, n_factors, num_factors, dim -> factors; lambda, reg -> regularization; ...) or the
+ * nearest one, for a wrong type, and for a value out of range, naming the range.
+ */
+extern void recmf_options_set_jsonb(RecmfOptions *options, Jsonb *object);
+
+/* The same for one option whose value is given as text. */
+extern void recmf_options_set(RecmfOptions *options, const char *name, const char *value);
+
+/* Contradictions, such as alpha with explicit feedback: error.  Call after all are set. */
+extern void recmf_options_check(const RecmfOptions *options);
+
+/* Resolved settings as a jsonb object with our names. */
+extern Jsonb *recmf_settings_to_jsonb(const rmf_settings *settings);
+
+/* "explicit" / "implicit" */
+extern const char *recmf_feedback_name(rmf_feedback feedback);
+extern rmf_feedback recmf_feedback_from_name(const char *name);	/* error with a hint that lists them */
+
+#endif							/* RECMF_OPTIONS_H */

@@ -1,0 +1,70 @@
+/*
+ * recmf_registry.h
+ *	  The table recmf_models as the glue sees it.
+ */
+#ifndef RECMF_REGISTRY_H
+#define RECMF_REGISTRY_H
+
+#include "postgres.h"
+
+#include "core/rmf_als.h"
+#include "recmf_ids.h"
+
+/* A row of recmf_models: the active version of a model.  palloc'd in the caller's context. */
+typedef struct RecmfModel
+{
+	char	   *name;
+	int32		version;
+	Oid			owner;
+	rmf_problem problem;
+	Oid			items;			/* table (item_id, factor, bias, n_ratings) */
+	Oid			users;			/* table (user_id, factor, bias, n_ratings) */
+	RecmfIdKind user_kind;
+	RecmfIdKind item_kind;
+	Oid			user_type;		/* of users.user_id */
+	Oid			item_type;		/* of items.item_id */
+
+	/* The live source of the ratings; one of the first two is set. */
+	Oid			source_table;	/* InvalidOid for a query */
+	char	   *source_query;	/* NULL for a table */
+	char	   *source_search_path; /* under which source_query is to be read */
+	char	   *user_col;
+	char	   *item_col;
+	char	   *rating_col;		/* NULL: every row counts 1 */
+	double		rating_min;		/* explicit: predictions are clipped to this range */
+	double		rating_max;
+} RecmfModel;
+
+/*
+ * The active version of a model.  name NULL: the setting recmf.model, else the
+ * only model that the caller may read; several: an error that lists them.
+ * An unknown name: ERRCODE_UNDEFINED_OBJECT with a hint.  The caller must have
+ * SELECT on both tables, else ERRCODE_INSUFFICIENT_PRIVILEGE with the GRANT to
+ * run as the hint.
+ *
+ * Runs one prepared statement on the active snapshot: no cache, nothing stale.
+ * Must be called inside SPI_connect().
+ */
+extern RecmfModel *recmf_model_lookup(const char *name);
+
+/* The Gram matrix of the factors of one side (factors x factors), for folding in; implicit only. */
+extern float *recmf_model_gram(const RecmfModel *model, rmf_side side);
+
+/* "schema.table" quoted, for statements. */
+extern char *recmf_qualified_name(Oid relation);
+
+/* The schema that the extension is installed in, quoted, for statements. */
+extern const char *recmf_schema(void);
+
+/*
+ * A statement that runs inside starts and ends with these: search_path is
+ * pinned to "path" ("pg_catalog, pg_temp" when NULL) until the matching end
+ * or the end of the (sub)transaction.
+ */
+extern int	recmf_pin_search_path(const char *path);
+extern void recmf_unpin_search_path(int nest_level);
+
+/* GUC */
+extern char *recmf_model_setting;
+
+#endif							/* RECMF_REGISTRY_H */
