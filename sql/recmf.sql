@@ -98,6 +98,47 @@ COMMENT ON TABLE recmf_models IS 'trained recommendation models, a row a version
 -- Training
 ------------------------------------------------------------------------------
 
+CREATE FUNCTION train_model(
+	model text,
+	source text,
+	user_col text DEFAULT 'user_id',
+	item_col text DEFAULT 'item_id',
+	rating_col text DEFAULT 'rating',
+	feedback text DEFAULT NULL,
+	factors integer DEFAULT NULL,
+	iterations integer DEFAULT NULL,
+	regularization double precision DEFAULT NULL,
+	regularization_scaling double precision DEFAULT NULL,
+	bias_regularization double precision DEFAULT NULL,
+	alpha double precision DEFAULT NULL,
+	seed bigint DEFAULT NULL,
+	options jsonb DEFAULT NULL,
+	verbose boolean DEFAULT false,
+	OUT model text,
+	OUT version integer,
+	OUT users bigint,
+	OUT items bigint,
+	OUT ratings bigint,
+	OUT skipped bigint,
+	OUT loss double precision[],
+	OUT read_seconds double precision,
+	OUT train_seconds double precision,
+	OUT write_seconds double precision)
+RETURNS record
+AS 'MODULE_PATHNAME', 'recmf_train_model'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION train_model(text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, jsonb, boolean)
+IS 'train a recommendation model from a table, view or SELECT and make it the active version of its name';
+
+CREATE FUNCTION drop_model(model text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'recmf_drop_model'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION drop_model(text)
+IS 'drop a recommendation model with all of its versions, tables and views';
+
 
 ------------------------------------------------------------------------------
 -- Models as values: type mf_model, mf_train
