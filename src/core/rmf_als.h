@@ -72,7 +72,7 @@ extern void rmf_settings_init(rmf_settings *settings, rmf_feedback feedback);
 
 /*
  * Replaces what is to be set by rule, from the data's summary.  The rules and
- * what they were measured on stand in rmf_als.c.  RMF_BAD_ARGUMENT: *field
+ * what they were measured on stand in rmf_settings.c.  RMF_BAD_ARGUMENT: *field
  * names the setting that is out of range.
  */
 extern rmf_status rmf_settings_resolve(rmf_settings *settings, int64_t n_users, int64_t n_items,
@@ -152,6 +152,12 @@ extern rmf_status rmf_als_solve_row(const rmf_half_step *step, int64_t n, const 
 extern rmf_status rmf_als_half_step(const rmf_half_step *step, const rmf_csr *ratings,
 									int64_t first, int64_t last, float *solved,
 									void *workspace, const rmf_poll *poll);
+
+/*
+ * lambda (weight + a0 n_other)^nu: what |x|^2 of a row costs.  weight: the sum
+ * of its w (implicit) or the number of its ratings (explicit).
+ */
+extern double rmf_als_row_penalty(const rmf_problem *problem, double weight, int64_t n_other);
 
 typedef struct rmf_loss
 {
