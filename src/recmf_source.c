@@ -92,13 +92,34 @@ first_word_is_one_of(const char *text, const char *const *words)
 	return false;
 }
 
+/* Shows a syntax error in the source, not in the statement that called us. */
+static void
+point_into_source(void *text)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(text);
+	}
+}
+
 /* The text of a single SELECT without its final semicolon, or an error. */
 static char *
-check_query(const char *text)
+check_query(char *text)
 {
-	List	   *statements = raw_parser(text, RAW_PARSE_DEFAULT);
+	ErrorContextCallback callback = {
+		.previous = error_context_stack, .callback = point_into_source, .arg = text
+	};
+	List	   *statements;
 	RawStmt    *statement;
 	const char *start;
+
+	error_context_stack = &callback;
+	statements = raw_parser(text, RAW_PARSE_DEFAULT);
+	error_context_stack = callback.previous;
 
 	if (list_length(statements) != 1)
 		ereport(ERROR,
@@ -238,7 +259,7 @@ recmf_source_open(const char *text, const char *user_col, const char *item_col, 
 	TupleDesc	columns;
 
 	if (first_word_is_one_of(text, reading))
-		source->query = check_query(text);
+		source->query = check_query(pstrdup(text));
 	else
 		source->table = find_relation(text);
 	source->search_path = pstrdup(GetConfigOption("search_path", false, false));

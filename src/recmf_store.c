@@ -209,28 +209,25 @@ recmf_store_open(const char *model, const RecmfSource *source)
 }
 
 /*
- * <model><suffix> as a name that fits, quoted and with its schema.  A model's
- * name that has to be cut keeps apart from others by a hash of the whole.
+ * <model><suffix> as a name that fits.  A model's name that has to be cut
+ * keeps apart from others by a hash of the whole.
  */
 static char *
-object_name(const RecmfStored *stored, const char *suffix)
+relation_name(const RecmfStored *stored, const char *suffix)
 {
 	int			room = NAMEDATALEN - 1 - (int) strlen(suffix);
 	int			length = (int) strlen(stored->name);
-	char	   *name;
 
 	if (length <= room)
-		name = psprintf("%s%s", stored->name, suffix);
-	else
-		name = psprintf("%.*s_%08x%s", pg_mbcliplen(stored->name, length, room - 9), stored->name,
-						(uint32) rmf_hash_bytes(stored->name, length, 0), suffix);
-	return quote_qualified_identifier(get_namespace_name(stored->schema), name);
+		return psprintf("%s%s", stored->name, suffix);
+	return psprintf("%.*s_%08x%s", pg_mbcliplen(stored->name, length, room - 9), stored->name,
+					(uint32) rmf_hash_bytes(stored->name, length, 0), suffix);
 }
 
-static Oid
-relation_of_name(const char *qualified_name)
+static char *
+qualified(const RecmfStored *stored, const char *name)
 {
-	return DatumGetObjectId(DirectFunctionCall1(to_regclass, CStringGetTextDatum(qualified_name)));
+	return quote_qualified_identifier(get_namespace_name(stored->schema), name);
 }
 
 /* Everything that one of the two tables needs. */
@@ -254,9 +251,10 @@ typedef struct Side
 static void
 create_table(const RecmfStored *stored, Side *side, int32 version, int32 dimensions)
 {
+	char	   *name = relation_name(stored, psprintf("_%s_%d", side->what, version));
 	StringInfoData statement;
 
-	side->table = object_name(stored, psprintf("_%s_%d", side->what, version));
+	side->table = qualified(stored, name);
 	initStringInfo(&statement);
 	appendStringInfo(&statement, "CREATE TABLE %s (%s %s", side->table, side->id_column,
 					 format_type_be_qualified(recmf_ids_type(side->ids)));
@@ -268,7 +266,7 @@ create_table(const RecmfStored *stored, Side *side, int32 version, int32 dimensi
 	run(statement.data);
 	/* the statistics of vectors tell the planner nothing, and computing them takes long */
 	run(psprintf("ALTER TABLE %s ALTER COLUMN factor SET STATISTICS 0", side->table));
-	side->table_oid = relation_of_name(side->table);
+	side->table_oid = get_relname_relid(name, stored->schema);
 }
 
 /* The rows of one side, a batch at a time, past the executor as COPY does it. */
@@ -381,10 +379,13 @@ finish_table(const RecmfStored *stored, const Side *side, int32 version)
 static void
 point_view(const RecmfStored *stored, Side *side)
 {
-	side->view = OidIsValid(side->old_view)
-		? recmf_qualified_name(side->old_view)
-		: object_name(stored, psprintf("_%s", side->what));
-	if (!OidIsValid(side->old_view) && OidIsValid(relation_of_name(side->view)))
+	char	   *name = relation_name(stored, psprintf("_%s", side->what));
+
+	if (OidIsValid(side->old_view))
+		side->view = recmf_qualified_name(side->old_view);
+	else
+		side->view = qualified(stored, name);
+	if (!OidIsValid(side->old_view) && OidIsValid(get_relname_relid(name, stored->schema)))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_TABLE),
 				 errmsg("relation %s already exists", side->view),
@@ -393,7 +394,7 @@ point_view(const RecmfStored *stored, Side *side)
 	run(psprintf("CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS"
 				 " SELECT t.%s, t.factor::%s.factor AS factor, t.bias, t.n_ratings FROM %s t",
 				 side->view, side->id_column, recmf_schema(), side->table));
-	side->view_oid = relation_of_name(side->view);
+	side->view_oid = OidIsValid(side->old_view) ? side->old_view : get_relname_relid(name, stored->schema);
 	if (!OidIsValid(side->old_view))
 	{
 		run(psprintf("COMMENT ON VIEW %s IS %s", side->view,
