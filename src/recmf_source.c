@@ -22,7 +22,7 @@
 #include "catalog/pg_collation.h"
 #include "executor/spi.h"
 #include "nodes/makefuncs.h"
-#include "optimizer/optimizer.h"
+#include "nodes/nodeFuncs.h"
 #include "parser/parse_coerce.h"
 #include "parser/parser.h"
 #include "parser/parsetree.h"
@@ -372,7 +372,7 @@ typedef struct SlowScan
 	AttrNumber	column;
 } SlowScan;
 
-/* The column of a qual like "column = $1", or 0. */
+/* The column of a qual "column = $1", or 0. */
 static AttrNumber
 parameter_column(List *quals)
 {
@@ -380,13 +380,19 @@ parameter_column(List *quals)
 
 	foreach(cell, quals)
 	{
-		List	   *vars;
+		OpExpr	   *comparison = lfirst(cell);
+		Node	   *sides[2];
+		int			i;
 
-		if (!IsA(lfirst(cell), OpExpr))
+		if (!IsA(comparison, OpExpr) || list_length(comparison->args) != 2)
 			continue;
-		vars = pull_var_clause(lfirst(cell), 0);
-		if (list_length(vars) == 1 && linitial_node(Var, vars)->varattno > 0)
-			return linitial_node(Var, vars)->varattno;
+		sides[0] = strip_implicit_coercions(linitial(comparison->args));
+		sides[1] = strip_implicit_coercions(lsecond(comparison->args));
+		for (i = 0; i < 2; i++)
+		{
+			if (IsA(sides[i], Var) && ((Var *) sides[i])->varattno > 0 && IsA(sides[1 - i], Param))
+				return ((Var *) sides[i])->varattno;
+		}
 	}
 	return 0;
 }

@@ -124,6 +124,17 @@ FROM train_model('tiny', 'orders', factors => 64, regularization => 0);
 SELECT users, items, loss[array_length(loss, 1)] < 1e-3 AS fitted
 FROM train_model('tiny', 'SELECT user_id, length(item_id) AS item_id, rating FROM orders', feedback => 'explicit', factors => 64, regularization => 0, bias_regularization => 0);
 
+-- a source where one user's rows can't be found fast: the index to create
+CREATE TABLE long_orders AS SELECT u AS user_id, i AS item_id, 1 + u % 3 AS quantity, repeat('x', 500) AS note
+FROM generate_series(1, 100) u, generate_series(1, 20) i;
+CREATE VIEW long_view AS SELECT user_id, item_id FROM long_orders WHERE quantity > 0;
+\set VERBOSITY default
+SELECT ratings FROM train_model('warned', 'long_orders', rating_col => 'quantity', factors => 2, iterations => 1);
+SELECT ratings FROM train_model('warned', 'SELECT * FROM long_view', rating_col => NULL, factors => 2, iterations => 1);
+CREATE INDEX ON long_orders (user_id);
+SELECT ratings FROM train_model('warned', 'long_view', rating_col => NULL, factors => 2, iterations => 1);
+\set VERBOSITY terse
+
 -- retraining: a new version beside the old, one old kept; views, grants and row security follow
 CREATE ROLE train_test_reader;
 CREATE ROLE train_test_owner;
