@@ -12,11 +12,271 @@
 -- Type factor: input and output, casts
 ------------------------------------------------------------------------------
 
+CREATE TYPE factor;
+
+CREATE FUNCTION factor_in(cstring, oid, integer) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_out(factor) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'recmf_factor_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_typmod_in(cstring[]) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_typmod_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_typmod_out(integer) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'recmf_factor_typmod_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_recv(internal, oid, integer) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_send(factor) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'recmf_factor_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+-- external: a factor past the page's toast threshold (about 500 dimensions)
+-- goes out of line, and is not compressed, as floats hardly shrink.
+CREATE TYPE factor (
+	INPUT = factor_in,
+	OUTPUT = factor_out,
+	TYPMOD_IN = factor_typmod_in,
+	TYPMOD_OUT = factor_typmod_out,
+	RECEIVE = factor_recv,
+	SEND = factor_send,
+	STORAGE = external
+);
+
+COMMENT ON TYPE factor IS 'vector of single precision numbers; factor(n) has n dimensions';
+COMMENT ON FUNCTION factor_in(cstring, oid, integer) IS 'input of factor from text';
+COMMENT ON FUNCTION factor_out(factor) IS 'output of factor as text';
+COMMENT ON FUNCTION factor_typmod_in(cstring[]) IS 'input of the type modifier of factor';
+COMMENT ON FUNCTION factor_typmod_out(integer) IS 'output of the type modifier of factor';
+COMMENT ON FUNCTION factor_recv(internal, oid, integer) IS 'input of factor from its binary form';
+COMMENT ON FUNCTION factor_send(factor) IS 'output of factor in its binary form';
+
+CREATE FUNCTION factor(factor, integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_coerce' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(integer[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(real[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(double precision[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(numeric[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_to_real(factor) RETURNS real[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_to_real' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_to_double_precision(factor) RETURNS double precision[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_to_double_precision' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_to_integer(factor) RETURNS integer[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_to_integer' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION factor(factor, integer, boolean) IS 'checks the dimensions of a factor against factor(n)';
+COMMENT ON FUNCTION array_to_factor(integer[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION array_to_factor(real[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION array_to_factor(double precision[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION array_to_factor(numeric[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION factor_to_real(factor) IS 'converts a factor to real[]';
+COMMENT ON FUNCTION factor_to_double_precision(factor) IS 'converts a factor to double precision[]';
+COMMENT ON FUNCTION factor_to_integer(factor) IS 'converts a factor to integer[], rounding each element';
+
+-- Arrays become factors on assignment only: an implicit cast would let any
+-- array slip into a distance or comparison and hide mistakes.  The way to
+-- real[] loses nothing and is implicit.
+CREATE CAST (factor AS factor) WITH FUNCTION factor(factor, integer, boolean) AS IMPLICIT;
+CREATE CAST (integer[] AS factor) WITH FUNCTION array_to_factor(integer[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (real[] AS factor) WITH FUNCTION array_to_factor(real[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (double precision[] AS factor)
+	WITH FUNCTION array_to_factor(double precision[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (numeric[] AS factor) WITH FUNCTION array_to_factor(numeric[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (factor AS real[]) WITH FUNCTION factor_to_real(factor) AS IMPLICIT;
+CREATE CAST (factor AS double precision[]) WITH FUNCTION factor_to_double_precision(factor) AS ASSIGNMENT;
+CREATE CAST (factor AS integer[]) WITH FUNCTION factor_to_integer(factor);
+
+COMMENT ON CAST (factor AS factor) IS 'checks the number of dimensions';
+COMMENT ON CAST (integer[] AS factor) IS 'on assignment: each integer as the nearest single precision number';
+COMMENT ON CAST (real[] AS factor) IS 'on assignment: exact';
+COMMENT ON CAST (double precision[] AS factor) IS 'on assignment: each number as the nearest single precision number';
+COMMENT ON CAST (numeric[] AS factor) IS 'on assignment: each number as the nearest single precision number';
+COMMENT ON CAST (factor AS real[]) IS 'implicit: exact';
+COMMENT ON CAST (factor AS double precision[]) IS 'on assignment: exact';
+COMMENT ON CAST (factor AS integer[]) IS 'explicit: rounds each element';
+
 
 ------------------------------------------------------------------------------
 -- Type factor: functions, operators, operator classes, aggregates
 ------------------------------------------------------------------------------
 
+-- What reads a whole factor costs about four times a comparison of two numbers.
+
+CREATE FUNCTION inner_product(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION cosine_similarity(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_cosine_similarity' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION cosine_distance(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_cosine_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION l2_distance(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_l2_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION l2_norm(factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_l2_norm' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION l2_normalize(factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_l2_normalize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION dimensions(factor) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_dimensions' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION subvector(factor, start integer, count integer) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_subvector' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION inner_product(factor, factor) IS 'inner product';
+COMMENT ON FUNCTION cosine_similarity(factor, factor) IS 'cosine of the angle, from -1 to 1; 0 when either factor is zero';
+COMMENT ON FUNCTION cosine_distance(factor, factor) IS '1 - cosine similarity, from 0 to 2; 1 when either factor is zero';
+COMMENT ON FUNCTION l2_distance(factor, factor) IS 'Euclidean distance';
+COMMENT ON FUNCTION l2_norm(factor) IS 'Euclidean norm';
+COMMENT ON FUNCTION l2_normalize(factor) IS 'the factor at norm 1; a zero factor stays zero';
+COMMENT ON FUNCTION dimensions(factor) IS 'number of dimensions';
+COMMENT ON FUNCTION subvector(factor, integer, integer) IS 'count elements from position start on, counted from 1';
+
+CREATE FUNCTION factor_negative_inner_product(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_negative_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_add(factor, factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_add' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_subtract(factor, factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_subtract' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_multiply(factor, factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_multiply' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+
+COMMENT ON FUNCTION factor_negative_inner_product(factor, factor) IS 'implementation of <#> operator';
+COMMENT ON FUNCTION factor_add(factor, factor) IS 'implementation of + operator';
+COMMENT ON FUNCTION factor_subtract(factor, factor) IS 'implementation of - operator';
+COMMENT ON FUNCTION factor_multiply(factor, factor) IS 'implementation of * operator';
+
+CREATE OPERATOR <#> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<#>',
+	FUNCTION = factor_negative_inner_product);
+CREATE OPERATOR <=> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<=>',
+	FUNCTION = cosine_distance);
+CREATE OPERATOR <-> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<->',
+	FUNCTION = l2_distance);
+CREATE OPERATOR <~> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<~>',
+	FUNCTION = cosine_similarity);
+CREATE OPERATOR + (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '+',
+	FUNCTION = factor_add);
+CREATE OPERATOR - (LEFTARG = factor, RIGHTARG = factor,
+	FUNCTION = factor_subtract);
+CREATE OPERATOR * (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '*',
+	FUNCTION = factor_multiply);
+
+COMMENT ON OPERATOR <#> (factor, factor) IS 'negative inner product, so that ORDER BY brings the largest product first';
+COMMENT ON OPERATOR <=> (factor, factor) IS 'cosine distance';
+COMMENT ON OPERATOR <-> (factor, factor) IS 'Euclidean distance';
+COMMENT ON OPERATOR <~> (factor, factor) IS 'cosine similarity';
+COMMENT ON OPERATOR + (factor, factor) IS 'sum, element by element';
+COMMENT ON OPERATOR - (factor, factor) IS 'difference, element by element';
+COMMENT ON OPERATOR * (factor, factor) IS 'product, element by element';
+
+-- Order: lexicographic, a factor before its extensions.
+
+CREATE FUNCTION factor_lt(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_le(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_eq(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_ne(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_ge(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_gt(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION factor_lt(factor, factor) IS 'implementation of < operator';
+COMMENT ON FUNCTION factor_le(factor, factor) IS 'implementation of <= operator';
+COMMENT ON FUNCTION factor_eq(factor, factor) IS 'implementation of = operator';
+COMMENT ON FUNCTION factor_ne(factor, factor) IS 'implementation of <> operator';
+COMMENT ON FUNCTION factor_ge(factor, factor) IS 'implementation of >= operator';
+COMMENT ON FUNCTION factor_gt(factor, factor) IS 'implementation of > operator';
+
+CREATE OPERATOR < (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '>', NEGATOR = '>=',
+	FUNCTION = factor_lt, RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+CREATE OPERATOR <= (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '>=', NEGATOR = '>',
+	FUNCTION = factor_le, RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+CREATE OPERATOR = (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '=', NEGATOR = '<>',
+	FUNCTION = factor_eq, RESTRICT = eqsel, JOIN = eqjoinsel,
+	HASHES, MERGES);
+CREATE OPERATOR <> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<>', NEGATOR = '=',
+	FUNCTION = factor_ne, RESTRICT = neqsel, JOIN = neqjoinsel);
+CREATE OPERATOR >= (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<=', NEGATOR = '<',
+	FUNCTION = factor_ge, RESTRICT = scalargesel, JOIN = scalargejoinsel);
+CREATE OPERATOR > (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<', NEGATOR = '<=',
+	FUNCTION = factor_gt, RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+
+COMMENT ON OPERATOR < (factor, factor) IS 'less than';
+COMMENT ON OPERATOR <= (factor, factor) IS 'less than or equal';
+COMMENT ON OPERATOR = (factor, factor) IS 'equal';
+COMMENT ON OPERATOR <> (factor, factor) IS 'not equal';
+COMMENT ON OPERATOR >= (factor, factor) IS 'greater than or equal';
+COMMENT ON OPERATOR > (factor, factor) IS 'greater than';
+
+CREATE FUNCTION factor_compare(factor, factor) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_compare' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_hash(factor) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_hash' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_hash_extended(factor, bigint) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'recmf_factor_hash_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+
+COMMENT ON FUNCTION factor_compare(factor, factor) IS 'less, equal, greater: -1, 0, 1';
+COMMENT ON FUNCTION factor_hash(factor) IS 'hash';
+COMMENT ON FUNCTION factor_hash_extended(factor, bigint) IS 'hash with a seed';
+
+CREATE OPERATOR CLASS factor_ops DEFAULT FOR TYPE factor USING btree AS
+	OPERATOR 1 <,
+	OPERATOR 2 <=,
+	OPERATOR 3 =,
+	OPERATOR 4 >=,
+	OPERATOR 5 >,
+	FUNCTION 1 factor_compare(factor, factor);
+CREATE OPERATOR CLASS factor_ops DEFAULT FOR TYPE factor USING hash AS
+	OPERATOR 1 =,
+	FUNCTION 1 factor_hash(factor),
+	FUNCTION 2 factor_hash_extended(factor, bigint);
+
+COMMENT ON OPERATOR CLASS factor_ops USING btree IS 'lexicographic order of factors';
+COMMENT ON OPERATOR CLASS factor_ops USING hash IS 'equality of factors';
+COMMENT ON OPERATOR FAMILY factor_ops USING btree IS 'lexicographic order of factors';
+COMMENT ON OPERATOR FAMILY factor_ops USING hash IS 'equality of factors';
+
+-- The state {count, sums...} is a plain array, so that it can travel in any form.
+
+CREATE FUNCTION factor_accumulate(double precision[], factor) RETURNS double precision[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_accumulate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_combine(double precision[], double precision[]) RETURNS double precision[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_combine' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_sum(double precision[]) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_sum' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_avg(double precision[]) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_avg' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+
+COMMENT ON FUNCTION factor_accumulate(double precision[], factor) IS 'aggregate transition function';
+COMMENT ON FUNCTION factor_combine(double precision[], double precision[]) IS 'aggregate combine function';
+COMMENT ON FUNCTION factor_sum(double precision[]) IS 'aggregate final function';
+COMMENT ON FUNCTION factor_avg(double precision[]) IS 'aggregate final function';
+
+CREATE AGGREGATE sum(factor) (
+	SFUNC = factor_accumulate,
+	STYPE = double precision[],
+	FINALFUNC = factor_sum,
+	COMBINEFUNC = factor_combine,
+	INITCOND = '{0}',
+	PARALLEL = SAFE
+);
+CREATE AGGREGATE avg(factor) (
+	SFUNC = factor_accumulate,
+	STYPE = double precision[],
+	FINALFUNC = factor_avg,
+	COMBINEFUNC = factor_combine,
+	INITCOND = '{0}',
+	PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE sum(factor) IS 'sum of the factors, element by element';
+COMMENT ON AGGREGATE avg(factor) IS 'average of the factors, element by element';
+
+CREATE FUNCTION recmf_create_pgvector_casts() RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_create_pgvector_casts' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION recmf_create_pgvector_casts() IS
+	'makes factor and the type vector of pgvector one for the other; true when a cast was created';
 
 ------------------------------------------------------------------------------
 -- Registry of models
