@@ -12,10 +12,124 @@
 -- Type factor: input and output, casts
 ------------------------------------------------------------------------------
 
+CREATE TYPE factor;
+
+CREATE FUNCTION factor_in(cstring, oid, integer) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_out(factor) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'recmf_factor_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_typmod_in(cstring[]) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_typmod_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_typmod_out(integer) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'recmf_factor_typmod_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_recv(internal, oid, integer) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_send(factor) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'recmf_factor_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+-- external: a factor past the page's toast threshold (about 500 dimensions)
+-- goes out of line, and is not compressed, as floats hardly shrink.
+CREATE TYPE factor (
+	INPUT = factor_in,
+	OUTPUT = factor_out,
+	TYPMOD_IN = factor_typmod_in,
+	TYPMOD_OUT = factor_typmod_out,
+	RECEIVE = factor_recv,
+	SEND = factor_send,
+	STORAGE = external
+);
+
+COMMENT ON TYPE factor IS 'vector of single precision numbers; factor(n) has n dimensions';
+COMMENT ON FUNCTION factor_in(cstring, oid, integer) IS 'input of factor from text';
+COMMENT ON FUNCTION factor_out(factor) IS 'output of factor as text';
+COMMENT ON FUNCTION factor_typmod_in(cstring[]) IS 'input of the type modifier of factor';
+COMMENT ON FUNCTION factor_typmod_out(integer) IS 'output of the type modifier of factor';
+COMMENT ON FUNCTION factor_recv(internal, oid, integer) IS 'input of factor from its binary form';
+COMMENT ON FUNCTION factor_send(factor) IS 'output of factor in its binary form';
+
+CREATE FUNCTION factor(factor, integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_coerce' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(integer[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(real[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(double precision[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(numeric[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_to_real(factor) RETURNS real[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_to_real' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_to_double_precision(factor) RETURNS double precision[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_to_double_precision' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_to_integer(factor) RETURNS integer[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_to_integer' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION factor(factor, integer, boolean) IS 'checks the dimensions of a factor against factor(n)';
+COMMENT ON FUNCTION array_to_factor(integer[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION array_to_factor(real[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION array_to_factor(double precision[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION array_to_factor(numeric[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION factor_to_real(factor) IS 'converts a factor to real[]';
+COMMENT ON FUNCTION factor_to_double_precision(factor) IS 'converts a factor to double precision[]';
+COMMENT ON FUNCTION factor_to_integer(factor) IS 'converts a factor to integer[], rounding each element';
+
+-- Arrays become factors on assignment only: an implicit cast would let any
+-- array slip into a distance or comparison and hide mistakes.  The way to
+-- real[] loses nothing and is implicit.
+CREATE CAST (factor AS factor) WITH FUNCTION factor(factor, integer, boolean) AS IMPLICIT;
+CREATE CAST (integer[] AS factor) WITH FUNCTION array_to_factor(integer[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (real[] AS factor) WITH FUNCTION array_to_factor(real[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (double precision[] AS factor)
+	WITH FUNCTION array_to_factor(double precision[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (numeric[] AS factor) WITH FUNCTION array_to_factor(numeric[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (factor AS real[]) WITH FUNCTION factor_to_real(factor) AS IMPLICIT;
+CREATE CAST (factor AS double precision[]) WITH FUNCTION factor_to_double_precision(factor) AS ASSIGNMENT;
+CREATE CAST (factor AS integer[]) WITH FUNCTION factor_to_integer(factor);
+
+COMMENT ON CAST (factor AS factor) IS 'checks the number of dimensions';
+COMMENT ON CAST (integer[] AS factor) IS 'on assignment: each integer as the nearest single precision number';
+COMMENT ON CAST (real[] AS factor) IS 'on assignment: exact';
+COMMENT ON CAST (double precision[] AS factor) IS 'on assignment: each number as the nearest single precision number';
+COMMENT ON CAST (numeric[] AS factor) IS 'on assignment: each number as the nearest single precision number';
+COMMENT ON CAST (factor AS real[]) IS 'implicit: exact';
+COMMENT ON CAST (factor AS double precision[]) IS 'on assignment: exact';
+COMMENT ON CAST (factor AS integer[]) IS 'explicit: rounds each element';
+
 
 ------------------------------------------------------------------------------
 -- Type factor: functions, operators, operator classes, aggregates
 ------------------------------------------------------------------------------
+
+CREATE FUNCTION inner_product(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_negative_inner_product(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_negative_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION cosine_similarity(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_cosine_similarity' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION cosine_distance(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_cosine_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION l2_distance(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_l2_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION inner_product(factor, factor) IS 'inner product';
+COMMENT ON FUNCTION factor_negative_inner_product(factor, factor) IS 'implementation of <#> operator';
+COMMENT ON FUNCTION cosine_similarity(factor, factor) IS 'cosine of the angle, from -1 to 1; 0 when either factor is zero';
+COMMENT ON FUNCTION cosine_distance(factor, factor) IS '1 - cosine similarity';
+COMMENT ON FUNCTION l2_distance(factor, factor) IS 'Euclidean distance';
+
+CREATE OPERATOR <#> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<#>',
+	FUNCTION = factor_negative_inner_product);
+CREATE OPERATOR <=> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<=>',
+	FUNCTION = cosine_distance);
+CREATE OPERATOR <-> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<->',
+	FUNCTION = l2_distance);
+CREATE OPERATOR <~> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<~>',
+	FUNCTION = cosine_similarity);
+
+COMMENT ON OPERATOR <#> (factor, factor) IS 'negative inner product, so that ORDER BY brings the largest product first';
+COMMENT ON OPERATOR <=> (factor, factor) IS 'cosine distance';
+COMMENT ON OPERATOR <-> (factor, factor) IS 'Euclidean distance';
+COMMENT ON OPERATOR <~> (factor, factor) IS 'cosine similarity';
 
 
 ------------------------------------------------------------------------------

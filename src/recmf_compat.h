@@ -13,4 +13,14 @@
 #error "recmf needs PostgreSQL 15 or newer"
 #endif
 
+/*
+ * Input functions report bad input "softly" from PostgreSQL 16 on, so that
+ * pg_input_is_valid() and COPY ... ON_ERROR can go on; before, they raise.
+ */
+#if PG_VERSION_NUM >= 160000
+#include "nodes/miscnodes.h"
+#else
+#define ereturn(context, dummy_value, ...) ereport(ERROR, __VA_ARGS__)
+#endif
+
 #endif							/* RECMF_COMPAT_H */

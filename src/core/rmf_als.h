@@ -73,7 +73,9 @@ extern void rmf_settings_init(rmf_settings *settings, rmf_feedback feedback);
 /*
  * Replaces what is to be set by rule, from the data's summary.  The rules and
  * what they were measured on stand in rmf_settings.c.  RMF_BAD_ARGUMENT: *field
- * names the setting that is out of range.
+ * names the setting that is out of range, or "ratings" where there are none or
+ * (implicit) some are not positive.  Settings of the other kind of feedback
+ * must be, and stay, NAN.
  */
 extern rmf_status rmf_settings_resolve(rmf_settings *settings, int64_t n_users, int64_t n_items,
 									   const rmf_csr_stats *ratings, const char **field);

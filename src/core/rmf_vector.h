@@ -37,4 +37,19 @@ extern const rmf_vector_kernels *rmf_vector_kernels_of(rmf_cpu_level level);
 /* Those of rmf_cpu_best(); cheap, callable from anywhere. */
 extern const rmf_vector_kernels *rmf_vector_best(void);
 
+/*
+ * The kernels of rmf_cpu_best(), but safe over the whole range of finite
+ * floats: where float sums overflow, or underflow so far that digits are lost,
+ * the sum is taken again in double.  Never infinity or NaN for finite input.
+ */
+extern double rmf_dot(int n, const float *a, const float *b);
+extern double rmf_squared_distance(int n, const float *a, const float *b);
+
+/* Within [-1, 1]; 0 when either vector is zero. */
+extern double rmf_cosine(int n, const float *a, const float *b);
+
+/* Plain loops in double. */
+extern double rmf_dot_double(int n, const float *a, const float *b);
+extern double rmf_squared_distance_double(int n, const float *a, const float *b);
+
 #endif							/* RMF_VECTOR_H */
