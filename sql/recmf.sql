@@ -313,10 +313,10 @@ COMMENT ON FUNCTION predict(mf_model, bigint, bigint) IS 'what a user would rate
 COMMENT ON FUNCTION predict(mf_model, text, text) IS 'what a user would rate an item, from a model as a value, ids as text';
 
 CREATE FUNCTION similar_items(model mf_model, item_id bigint, k integer DEFAULT 10,
-	OUT similar_item_id bigint, OUT similarity double precision, OUT rank integer) RETURNS SETOF record
+	OUT item_id bigint, OUT similarity double precision, OUT rank integer) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'mf_model_similar_items' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
 CREATE FUNCTION similar_items(model mf_model, item_id text, k integer DEFAULT 10,
-	OUT similar_item_id text, OUT similarity double precision, OUT rank integer) RETURNS SETOF record
+	OUT item_id text, OUT similarity double precision, OUT rank integer) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'mf_model_similar_items_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
 
 COMMENT ON FUNCTION similar_items(mf_model, bigint, integer) IS 'the k items most similar to an item, from a model as a value with integer ids';
