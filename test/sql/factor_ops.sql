@@ -7,6 +7,8 @@ CREATE EXTENSION IF NOT EXISTS recmf;
 CREATE SCHEMA test_factor_ops;
 SET search_path = test_factor_ops, public;
 RESET client_min_messages;
+-- plans forced by settings look expensive enough to compile
+SET jit = off;
 
 -- products and distances
 SELECT inner_product('[1,2,3]', '[4,5,6]'), '[1,2,3]'::factor <#> '[4,5,6]' AS negative;
@@ -72,7 +74,6 @@ SELECT a, b, a < b AS lt, a <= b AS le, a = b AS eq, a <> b AS ne, a >= b AS ge,
 FROM (VALUES ('[1,2]'::factor, '[1,3]'::factor), ('[1,2]', '[1,2]'), ('[2]', '[1,9]'), ('[1]', '[1,-5]'),
 	('[-0]', '[0]'), ('[-1]', '[0]')) v (a, b);
 SELECT f FROM (VALUES ('[2]'::factor), ('[1,2]'), ('[1]'), (NULL), ('[-3,7]'), ('[1,1,9]')) v (f) ORDER BY f;
-SELECT min(x) AS first, max(x) AS last FROM (SELECT f::text AS x FROM (VALUES ('[2]'::factor), ('[1,2]')) v (f) ORDER BY f) s;
 SELECT DISTINCT f FROM (VALUES ('[1,0]'::factor), ('[1,-0]'), ('[1,0]'), ('[2]')) v (f) ORDER BY 1;
 
 -- equal factors hash equal
