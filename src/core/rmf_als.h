@@ -91,6 +91,7 @@ typedef struct rmf_problem
 	double		regularization;
 	double		regularization_scaling;
 	double		bias_regularization;
+	double		start_sd;		/* standard deviation of start values; only rmf_als_start() looks */
 } rmf_problem;
 
 /* From resolved settings. */
@@ -112,8 +113,10 @@ rmf_bias_position(const rmf_problem *problem, rmf_side side)
 }
 
 /*
- * Start values: N(0, (0.1/sqrt(factors))^2) that depend on (key of the row,
- * side, seed) alone, biases 0.  rows: n x rmf_dimensions(); keys: n.
+ * Start values: N(0, start_sd^2) that depend on (key of the row, side, seed)
+ * alone, biases 0.  rows: n x rmf_dimensions(); keys: n.  start_sd is
+ * 0.1 / sqrt(factors), for explicit feedback times the root of the ratings'
+ * standard deviation, so that the unit of the ratings does not matter.
  */
 extern void rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed,
 						  int64_t n, const uint64_t *keys, float *rows);

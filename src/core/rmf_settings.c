@@ -34,6 +34,13 @@
 #define EXPLICIT_BIAS_REGULARIZATION 2.0
 #define EXPLICIT_ITERATIONS 8
 
+/*
+ * Start values, times 1 / sqrt(factors).  Factors are in units of the root of
+ * a rating's, and a start that is far too small costs iterations: with stars
+ * times a million, eight iterations came to RMSE .9265 instead of .9090.
+ */
+#define START_SD 0.1
+
 #define DEFAULT_FACTORS 64
 #define DEFAULT_SEED 42
 
@@ -55,6 +62,13 @@ set_if_nan(double *setting, double value)
 {
 	if (isnan(*setting))
 		*setting = value;
+}
+
+/* The unit of explicit ratings. */
+static double
+spread(const rmf_csr_stats *ratings)
+{
+	return ratings->sd > 0 ? ratings->sd : 1;
 }
 
 /* The weight of an unobserved entry; both sides of the conversion to alpha. */
@@ -99,7 +113,7 @@ resolve_explicit(rmf_settings *settings, const rmf_csr_stats *ratings)
 	if (settings->iterations == 0)
 		settings->iterations = EXPLICIT_ITERATIONS;
 	set_if_nan(&settings->regularization,
-			   EXPLICIT_REGULARIZATION_PER_SD * (ratings->sd > 0 ? ratings->sd : 1));
+			   EXPLICIT_REGULARIZATION_PER_SD * spread(ratings));
 	set_if_nan(&settings->regularization_scaling, EXPLICIT_SCALING);
 	set_if_nan(&settings->bias_regularization, EXPLICIT_BIAS_REGULARIZATION);
 }
@@ -157,12 +171,14 @@ rmf_problem_init(rmf_problem *problem, const rmf_settings *settings, const rmf_c
 	problem->factors = settings->factors;
 	problem->regularization = settings->regularization;
 	problem->regularization_scaling = settings->regularization_scaling;
+	problem->start_sd = START_SD / sqrt(settings->factors);
 	if (settings->feedback == RMF_EXPLICIT)
 	{
 		problem->mean = ratings->mean;
 		problem->strength = 1;
 		problem->unobserved = 0;
 		problem->bias_regularization = settings->bias_regularization;
+		problem->start_sd *= sqrt(spread(ratings));
 	}
 	else
 	{

@@ -55,6 +55,7 @@ test_rules_implicit(void)
 	CHECK_NEAR(problem.unobserved, a0, 1e-12);
 	CHECK(problem.regularization == settings.regularization && problem.regularization_scaling == 1);
 	CHECK(problem.bias_regularization == 0);
+	CHECK_NEAR(problem.start_sd, 0.1 / 8, 1e-12);
 	CHECK(rmf_dimensions(&problem) == 64);
 
 	/* resolving what is resolved changes nothing */
@@ -89,6 +90,7 @@ test_rules_explicit(void)
 	rmf_problem_init(&problem, &settings, &ratings);
 	CHECK(problem.mean == 3 && problem.strength == 1 && problem.unobserved == 0);
 	CHECK(problem.bias_regularization == 2);
+	CHECK_NEAR(problem.start_sd, 0.1 / 8 * sqrt(0.8), 1e-12);
 	CHECK(rmf_dimensions(&problem) == 66);
 	CHECK(rmf_bias_position(&problem, RMF_USERS) == 64 && rmf_bias_position(&problem, RMF_ITEMS) == 65);
 
