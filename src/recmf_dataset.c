@@ -168,7 +168,7 @@ recmf_dataset_finish(RecmfDataset *dataset)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("ratings of the same user and item add up past the range of real"),
-				 errhint("Scale the ratings down: only their proportions matter.")));
+				 errhint("Scale the ratings down.")));
 	recmf_check_status(status, "sort the ratings");
 
 	pfree(dataset->triple_user);

@@ -51,7 +51,10 @@ SELECT set_config(name, 'on', false) FROM pg_settings WHERE name IN ('force_para
 INSERT INTO fingerprints SELECT 'in a worker', 1, f, (SELECT fingerprint(mf_train(customer_id, sku, quantity, jsonb_build_object('factors', 8, 'feedback', f))) FROM orders WHERE shop_id = 1)
 	FROM (VALUES ('implicit'), ('explicit')) v(f);
 SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
-RESET max_parallel_workers_per_gather;
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+SET max_parallel_workers_per_gather = 0;
 SELECT shop_id, feedback, count(*) AS ways, count(DISTINCT fingerprint) AS models FROM fingerprints GROUP BY 1, 2 ORDER BY 1, 2;
 
 -- duplicates are added up (implicit) or averaged (explicit)
