@@ -87,13 +87,13 @@ CREATE CAST (factor AS double precision[]) WITH FUNCTION factor_to_double_precis
 CREATE CAST (factor AS integer[]) WITH FUNCTION factor_to_integer(factor);
 
 COMMENT ON CAST (factor AS factor) IS 'checks the number of dimensions';
-COMMENT ON CAST (integer[] AS factor) IS 'on assignment: each integer as the nearest single precision number';
-COMMENT ON CAST (real[] AS factor) IS 'on assignment: exact';
-COMMENT ON CAST (double precision[] AS factor) IS 'on assignment: each number as the nearest single precision number';
-COMMENT ON CAST (numeric[] AS factor) IS 'on assignment: each number as the nearest single precision number';
-COMMENT ON CAST (factor AS real[]) IS 'implicit: exact';
-COMMENT ON CAST (factor AS double precision[]) IS 'on assignment: exact';
-COMMENT ON CAST (factor AS integer[]) IS 'explicit: rounds each element';
+COMMENT ON CAST (integer[] AS factor) IS 'each element as the nearest single precision number';
+COMMENT ON CAST (real[] AS factor) IS 'exact';
+COMMENT ON CAST (double precision[] AS factor) IS 'each element as the nearest single precision number';
+COMMENT ON CAST (numeric[] AS factor) IS 'each element as the nearest single precision number';
+COMMENT ON CAST (factor AS real[]) IS 'exact';
+COMMENT ON CAST (factor AS double precision[]) IS 'exact';
+COMMENT ON CAST (factor AS integer[]) IS 'rounds each element';
 
 
 ------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ CREATE FUNCTION recmf_create_pgvector_casts() RETURNS boolean
 	AS 'MODULE_PATHNAME', 'recmf_create_pgvector_casts' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION recmf_create_pgvector_casts() IS
-	'makes factor and the type vector of pgvector one for the other; true when a cast was created';
+	'creates casts without a function between factor and the type vector of pgvector; false when both exist';
 
 ------------------------------------------------------------------------------
 -- Registry of models
