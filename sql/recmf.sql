@@ -12,11 +12,271 @@
 -- Type factor: input and output, casts
 ------------------------------------------------------------------------------
 
+CREATE TYPE factor;
+
+CREATE FUNCTION factor_in(cstring, oid, integer) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_out(factor) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'recmf_factor_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_typmod_in(cstring[]) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_typmod_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_typmod_out(integer) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'recmf_factor_typmod_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_recv(internal, oid, integer) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_send(factor) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'recmf_factor_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+-- external: a factor past the page's toast threshold (about 500 dimensions)
+-- goes out of line, and is not compressed, as floats hardly shrink.
+CREATE TYPE factor (
+	INPUT = factor_in,
+	OUTPUT = factor_out,
+	TYPMOD_IN = factor_typmod_in,
+	TYPMOD_OUT = factor_typmod_out,
+	RECEIVE = factor_recv,
+	SEND = factor_send,
+	STORAGE = external
+);
+
+COMMENT ON TYPE factor IS 'vector of single precision numbers; factor(n) has n dimensions';
+COMMENT ON FUNCTION factor_in(cstring, oid, integer) IS 'input of factor from text';
+COMMENT ON FUNCTION factor_out(factor) IS 'output of factor as text';
+COMMENT ON FUNCTION factor_typmod_in(cstring[]) IS 'input of the type modifier of factor';
+COMMENT ON FUNCTION factor_typmod_out(integer) IS 'output of the type modifier of factor';
+COMMENT ON FUNCTION factor_recv(internal, oid, integer) IS 'input of factor from its binary form';
+COMMENT ON FUNCTION factor_send(factor) IS 'output of factor in its binary form';
+
+CREATE FUNCTION factor(factor, integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_coerce' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(integer[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(real[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(double precision[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION array_to_factor(numeric[], integer, boolean) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_array_to_factor' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_to_real(factor) RETURNS real[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_to_real' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_to_double_precision(factor) RETURNS double precision[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_to_double_precision' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_to_integer(factor) RETURNS integer[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_to_integer' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION factor(factor, integer, boolean) IS 'checks the dimensions of a factor against factor(n)';
+COMMENT ON FUNCTION array_to_factor(integer[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION array_to_factor(real[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION array_to_factor(double precision[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION array_to_factor(numeric[], integer, boolean) IS 'converts an array to factor';
+COMMENT ON FUNCTION factor_to_real(factor) IS 'converts a factor to real[]';
+COMMENT ON FUNCTION factor_to_double_precision(factor) IS 'converts a factor to double precision[]';
+COMMENT ON FUNCTION factor_to_integer(factor) IS 'converts a factor to integer[], rounding each element';
+
+-- Arrays become factors on assignment only: an implicit cast would let any
+-- array slip into a distance or comparison and hide mistakes.  The way to
+-- real[] loses nothing and is implicit.
+CREATE CAST (factor AS factor) WITH FUNCTION factor(factor, integer, boolean) AS IMPLICIT;
+CREATE CAST (integer[] AS factor) WITH FUNCTION array_to_factor(integer[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (real[] AS factor) WITH FUNCTION array_to_factor(real[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (double precision[] AS factor)
+	WITH FUNCTION array_to_factor(double precision[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (numeric[] AS factor) WITH FUNCTION array_to_factor(numeric[], integer, boolean) AS ASSIGNMENT;
+CREATE CAST (factor AS real[]) WITH FUNCTION factor_to_real(factor) AS IMPLICIT;
+CREATE CAST (factor AS double precision[]) WITH FUNCTION factor_to_double_precision(factor) AS ASSIGNMENT;
+CREATE CAST (factor AS integer[]) WITH FUNCTION factor_to_integer(factor);
+
+COMMENT ON CAST (factor AS factor) IS 'checks the number of dimensions';
+COMMENT ON CAST (integer[] AS factor) IS 'each element as the nearest single precision number';
+COMMENT ON CAST (real[] AS factor) IS 'exact';
+COMMENT ON CAST (double precision[] AS factor) IS 'each element as the nearest single precision number';
+COMMENT ON CAST (numeric[] AS factor) IS 'each element as the nearest single precision number';
+COMMENT ON CAST (factor AS real[]) IS 'exact';
+COMMENT ON CAST (factor AS double precision[]) IS 'exact';
+COMMENT ON CAST (factor AS integer[]) IS 'rounds each element';
+
 
 ------------------------------------------------------------------------------
 -- Type factor: functions, operators, operator classes, aggregates
 ------------------------------------------------------------------------------
 
+-- What reads a whole factor costs about four times a comparison of two numbers.
+
+CREATE FUNCTION inner_product(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION cosine_similarity(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_cosine_similarity' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION cosine_distance(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_cosine_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION l2_distance(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_l2_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION l2_norm(factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_l2_norm' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION l2_normalize(factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_l2_normalize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION dimensions(factor) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_dimensions' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION subvector(factor, start integer, count integer) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_subvector' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION inner_product(factor, factor) IS 'inner product';
+COMMENT ON FUNCTION cosine_similarity(factor, factor) IS 'cosine of the angle, from -1 to 1; 0 when either factor is zero';
+COMMENT ON FUNCTION cosine_distance(factor, factor) IS '1 - cosine similarity, from 0 to 2; 1 when either factor is zero';
+COMMENT ON FUNCTION l2_distance(factor, factor) IS 'Euclidean distance';
+COMMENT ON FUNCTION l2_norm(factor) IS 'Euclidean norm';
+COMMENT ON FUNCTION l2_normalize(factor) IS 'the factor at norm 1; a zero factor stays zero';
+COMMENT ON FUNCTION dimensions(factor) IS 'number of dimensions';
+COMMENT ON FUNCTION subvector(factor, integer, integer) IS 'count elements from position start on, counted from 1';
+
+CREATE FUNCTION factor_negative_inner_product(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_negative_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_add(factor, factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_add' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_subtract(factor, factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_subtract' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_multiply(factor, factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_multiply' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+
+COMMENT ON FUNCTION factor_negative_inner_product(factor, factor) IS 'implementation of <#> operator';
+COMMENT ON FUNCTION factor_add(factor, factor) IS 'implementation of + operator';
+COMMENT ON FUNCTION factor_subtract(factor, factor) IS 'implementation of - operator';
+COMMENT ON FUNCTION factor_multiply(factor, factor) IS 'implementation of * operator';
+
+CREATE OPERATOR <#> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<#>',
+	FUNCTION = factor_negative_inner_product);
+CREATE OPERATOR <=> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<=>',
+	FUNCTION = cosine_distance);
+CREATE OPERATOR <-> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<->',
+	FUNCTION = l2_distance);
+CREATE OPERATOR <~> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<~>',
+	FUNCTION = cosine_similarity);
+CREATE OPERATOR + (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '+',
+	FUNCTION = factor_add);
+CREATE OPERATOR - (LEFTARG = factor, RIGHTARG = factor,
+	FUNCTION = factor_subtract);
+CREATE OPERATOR * (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '*',
+	FUNCTION = factor_multiply);
+
+COMMENT ON OPERATOR <#> (factor, factor) IS 'negative inner product, so that ORDER BY brings the largest product first';
+COMMENT ON OPERATOR <=> (factor, factor) IS 'cosine distance';
+COMMENT ON OPERATOR <-> (factor, factor) IS 'Euclidean distance';
+COMMENT ON OPERATOR <~> (factor, factor) IS 'cosine similarity';
+COMMENT ON OPERATOR + (factor, factor) IS 'sum, element by element';
+COMMENT ON OPERATOR - (factor, factor) IS 'difference, element by element';
+COMMENT ON OPERATOR * (factor, factor) IS 'product, element by element';
+
+-- Order: lexicographic, a factor before its extensions.
+
+CREATE FUNCTION factor_lt(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_le(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_eq(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_ne(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_ge(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_gt(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION factor_lt(factor, factor) IS 'implementation of < operator';
+COMMENT ON FUNCTION factor_le(factor, factor) IS 'implementation of <= operator';
+COMMENT ON FUNCTION factor_eq(factor, factor) IS 'implementation of = operator';
+COMMENT ON FUNCTION factor_ne(factor, factor) IS 'implementation of <> operator';
+COMMENT ON FUNCTION factor_ge(factor, factor) IS 'implementation of >= operator';
+COMMENT ON FUNCTION factor_gt(factor, factor) IS 'implementation of > operator';
+
+CREATE OPERATOR < (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '>', NEGATOR = '>=',
+	FUNCTION = factor_lt, RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+CREATE OPERATOR <= (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '>=', NEGATOR = '>',
+	FUNCTION = factor_le, RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+CREATE OPERATOR = (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '=', NEGATOR = '<>',
+	FUNCTION = factor_eq, RESTRICT = eqsel, JOIN = eqjoinsel,
+	HASHES, MERGES);
+CREATE OPERATOR <> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<>', NEGATOR = '=',
+	FUNCTION = factor_ne, RESTRICT = neqsel, JOIN = neqjoinsel);
+CREATE OPERATOR >= (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<=', NEGATOR = '<',
+	FUNCTION = factor_ge, RESTRICT = scalargesel, JOIN = scalargejoinsel);
+CREATE OPERATOR > (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<', NEGATOR = '<=',
+	FUNCTION = factor_gt, RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+
+COMMENT ON OPERATOR < (factor, factor) IS 'less than';
+COMMENT ON OPERATOR <= (factor, factor) IS 'less than or equal';
+COMMENT ON OPERATOR = (factor, factor) IS 'equal';
+COMMENT ON OPERATOR <> (factor, factor) IS 'not equal';
+COMMENT ON OPERATOR >= (factor, factor) IS 'greater than or equal';
+COMMENT ON OPERATOR > (factor, factor) IS 'greater than';
+
+CREATE FUNCTION factor_compare(factor, factor) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_compare' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_hash(factor) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_hash' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_hash_extended(factor, bigint) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'recmf_factor_hash_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+
+COMMENT ON FUNCTION factor_compare(factor, factor) IS 'less, equal, greater: -1, 0, 1';
+COMMENT ON FUNCTION factor_hash(factor) IS 'hash';
+COMMENT ON FUNCTION factor_hash_extended(factor, bigint) IS 'hash with a seed';
+
+CREATE OPERATOR CLASS factor_ops DEFAULT FOR TYPE factor USING btree AS
+	OPERATOR 1 <,
+	OPERATOR 2 <=,
+	OPERATOR 3 =,
+	OPERATOR 4 >=,
+	OPERATOR 5 >,
+	FUNCTION 1 factor_compare(factor, factor);
+CREATE OPERATOR CLASS factor_ops DEFAULT FOR TYPE factor USING hash AS
+	OPERATOR 1 =,
+	FUNCTION 1 factor_hash(factor),
+	FUNCTION 2 factor_hash_extended(factor, bigint);
+
+COMMENT ON OPERATOR CLASS factor_ops USING btree IS 'lexicographic order of factors';
+COMMENT ON OPERATOR CLASS factor_ops USING hash IS 'equality of factors';
+COMMENT ON OPERATOR FAMILY factor_ops USING btree IS 'lexicographic order of factors';
+COMMENT ON OPERATOR FAMILY factor_ops USING hash IS 'equality of factors';
+
+-- The state {count, sums...} is a plain array, so that it can travel in any form.
+
+CREATE FUNCTION factor_accumulate(double precision[], factor) RETURNS double precision[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_accumulate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_combine(double precision[], double precision[]) RETURNS double precision[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_combine' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_sum(double precision[]) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_sum' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_avg(double precision[]) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_avg' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+
+COMMENT ON FUNCTION factor_accumulate(double precision[], factor) IS 'aggregate transition function';
+COMMENT ON FUNCTION factor_combine(double precision[], double precision[]) IS 'aggregate combine function';
+COMMENT ON FUNCTION factor_sum(double precision[]) IS 'aggregate final function';
+COMMENT ON FUNCTION factor_avg(double precision[]) IS 'aggregate final function';
+
+CREATE AGGREGATE sum(factor) (
+	SFUNC = factor_accumulate,
+	STYPE = double precision[],
+	FINALFUNC = factor_sum,
+	COMBINEFUNC = factor_combine,
+	INITCOND = '{0}',
+	PARALLEL = SAFE
+);
+CREATE AGGREGATE avg(factor) (
+	SFUNC = factor_accumulate,
+	STYPE = double precision[],
+	FINALFUNC = factor_avg,
+	COMBINEFUNC = factor_combine,
+	INITCOND = '{0}',
+	PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE sum(factor) IS 'sum of the factors, element by element';
+COMMENT ON AGGREGATE avg(factor) IS 'average of the factors, element by element';
+
+CREATE FUNCTION recmf_create_pgvector_casts() RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_create_pgvector_casts' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION recmf_create_pgvector_casts() IS
+	'creates casts without a function between factor and the type vector of pgvector; false when both exist';
 
 ------------------------------------------------------------------------------
 -- Registry of models
@@ -98,13 +358,384 @@ COMMENT ON TABLE recmf_models IS 'trained recommendation models, a row a version
 -- Training
 ------------------------------------------------------------------------------
 
+CREATE FUNCTION train_model(
+	model text,
+	source text,
+	user_col text DEFAULT 'user_id',
+	item_col text DEFAULT 'item_id',
+	rating_col text DEFAULT 'rating',
+	feedback text DEFAULT NULL,
+	factors integer DEFAULT NULL,
+	iterations integer DEFAULT NULL,
+	regularization double precision DEFAULT NULL,
+	regularization_scaling double precision DEFAULT NULL,
+	bias_regularization double precision DEFAULT NULL,
+	alpha double precision DEFAULT NULL,
+	seed bigint DEFAULT NULL,
+	options jsonb DEFAULT NULL,
+	verbose boolean DEFAULT false,
+	OUT model text,
+	OUT version integer,
+	OUT users bigint,
+	OUT items bigint,
+	OUT ratings bigint,
+	OUT skipped bigint,
+	OUT loss double precision[],
+	OUT read_seconds double precision,
+	OUT train_seconds double precision,
+	OUT write_seconds double precision)
+RETURNS record
+AS 'MODULE_PATHNAME', 'recmf_train_model'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION train_model(text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, jsonb, boolean)
+IS 'train a recommendation model from a table, view or SELECT and make it the active version of its name';
+
+CREATE FUNCTION drop_model(model text)
+RETURNS void
+AS 'MODULE_PATHNAME', 'recmf_drop_model'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION drop_model(text)
+IS 'drop a recommendation model with all of its versions, tables and views';
+
 
 ------------------------------------------------------------------------------
 -- Models as values: type mf_model, mf_train
 ------------------------------------------------------------------------------
 
+CREATE TYPE mf_model;
+
+CREATE FUNCTION mf_model_in(cstring) RETURNS mf_model
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION mf_model_out(mf_model) RETURNS cstring
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION mf_model_recv(internal) RETURNS mf_model
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION mf_model_send(mf_model) RETURNS bytea
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+-- Factors do not compress, so external rather than extended.
+CREATE TYPE mf_model (
+	INPUT = mf_model_in,
+	OUTPUT = mf_model_out,
+	RECEIVE = mf_model_recv,
+	SEND = mf_model_send,
+	ALIGNMENT = double,
+	STORAGE = external
+);
+
+COMMENT ON TYPE mf_model IS 'a whole recommendation model as one value, made by mf_train';
+
+CREATE FUNCTION mf_train_transition(internal, "any", "any", double precision) RETURNS internal
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION mf_train_transition(internal, "any", "any", double precision, jsonb) RETURNS internal
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION mf_train_final(internal) RETURNS mf_model
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mf_train_transition(internal, "any", "any", double precision) IS 'transition function of mf_train';
+COMMENT ON FUNCTION mf_train_transition(internal, "any", "any", double precision, jsonb) IS 'transition function of mf_train';
+COMMENT ON FUNCTION mf_train_final(internal) IS 'final function of mf_train';
+
+-- The final function gives the ratings' memory back.  Without a combine
+-- function a group is always trained in one process, which may be a worker.
+CREATE AGGREGATE mf_train(user_id "any", item_id "any", rating double precision) (
+	SFUNC = mf_train_transition,
+	STYPE = internal,
+	SSPACE = 16384,
+	FINALFUNC = mf_train_final,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE
+);
+CREATE AGGREGATE mf_train(user_id "any", item_id "any", rating double precision, options jsonb) (
+	SFUNC = mf_train_transition,
+	STYPE = internal,
+	SSPACE = 16384,
+	FINALFUNC = mf_train_final,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE mf_train("any", "any", double precision) IS 'trains a recommendation model on the ratings of a group';
+COMMENT ON AGGREGATE mf_train("any", "any", double precision, jsonb) IS 'trains a recommendation model on the ratings of a group, with options';
+
+CREATE FUNCTION user_factors(model mf_model,
+	OUT user_id text, OUT factor factor, OUT bias real, OUT n_ratings integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_user_factors' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1000;
+CREATE FUNCTION item_factors(model mf_model,
+	OUT item_id text, OUT factor factor, OUT bias real, OUT n_ratings integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_item_factors' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1000;
+CREATE FUNCTION model_info(model mf_model,
+	OUT feedback text, OUT factors integer, OUT users integer, OUT items integer,
+	OUT ratings bigint, OUT skipped bigint,
+	OUT mean double precision, OUT rating_min double precision, OUT rating_max double precision,
+	OUT loss double precision, OUT rmse double precision,
+	OUT user_id_type text, OUT item_id_type text, OUT settings jsonb) RETURNS record
+	AS 'MODULE_PATHNAME', 'mf_model_info' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION user_factors(mf_model) IS 'the users of a model, with their factors';
+COMMENT ON FUNCTION item_factors(mf_model) IS 'the items of a model, with their factors';
+COMMENT ON FUNCTION model_info(mf_model) IS 'what a model was trained on, with which settings, and how well it fits';
+
+-- Training and scanning a model cost far more than what COST counts by default.
+CREATE FUNCTION recommend(model mf_model, user_id bigint, k integer DEFAULT 10,
+	exclude_seen boolean DEFAULT true, unknown_user text DEFAULT 'popular',
+	OUT item_id bigint, OUT score double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_recommend' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+CREATE FUNCTION recommend(model mf_model, user_id text, k integer DEFAULT 10,
+	exclude_seen boolean DEFAULT true, unknown_user text DEFAULT 'popular',
+	OUT item_id text, OUT score double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_recommend_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION recommend(mf_model, bigint, integer, boolean, text) IS 'the k best items for a user, from a model as a value with integer ids';
+COMMENT ON FUNCTION recommend(mf_model, text, integer, boolean, text) IS 'the k best items for a user, from a model as a value, ids as text';
+
+CREATE FUNCTION predict(model mf_model, user_id bigint, item_id bigint) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'mf_model_predict' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+CREATE FUNCTION predict(model mf_model, user_id text, item_id text) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'mf_model_predict_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+
+COMMENT ON FUNCTION predict(mf_model, bigint, bigint) IS 'what a user would rate an item, from a model as a value with integer ids';
+COMMENT ON FUNCTION predict(mf_model, text, text) IS 'what a user would rate an item, from a model as a value, ids as text';
+
+CREATE FUNCTION similar_items(model mf_model, item_id bigint, k integer DEFAULT 10,
+	OUT item_id bigint, OUT similarity double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_similar_items' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+CREATE FUNCTION similar_items(model mf_model, item_id text, k integer DEFAULT 10,
+	OUT item_id text, OUT similarity double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_similar_items_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION similar_items(mf_model, bigint, integer) IS 'the k items most similar to an item, from a model as a value with integer ids';
+COMMENT ON FUNCTION similar_items(mf_model, text, integer) IS 'the k items most similar to an item, from a model as a value, ids as text';
+
 
 ------------------------------------------------------------------------------
 -- Serving
+--
+-- Each function that takes or returns ids has a bigint form, for models whose
+-- ids are integers, and a text form, for all models.  recommend() reads the
+-- model's source, which may be a temporary table or call functions that must
+-- not run in a parallel worker; the others read the model's own tables alone.
 ------------------------------------------------------------------------------
 
+CREATE FUNCTION recommend(
+	user_id bigint,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	exclude_seen boolean DEFAULT true,
+	include_items bigint[] DEFAULT NULL,
+	exclude_items bigint[] DEFAULT NULL,
+	unknown_user text DEFAULT 'popular',
+	OUT item_id bigint,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_integer'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION recommend(bigint, integer, text, boolean, bigint[], bigint[], text)
+IS 'the k items with the highest score for a user, without those that the user has in the live source';
+
+CREATE FUNCTION recommend(
+	user_id text,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	exclude_seen boolean DEFAULT true,
+	include_items text[] DEFAULT NULL,
+	exclude_items text[] DEFAULT NULL,
+	unknown_user text DEFAULT 'popular',
+	OUT item_id text,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_text'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION recommend(text, integer, text, boolean, text[], text[], text)
+IS 'the k items with the highest score for a user, without those that the user has in the live source';
+
+CREATE FUNCTION recommend_for(
+	items bigint[],
+	ratings double precision[] DEFAULT NULL,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	exclude_items bigint[] DEFAULT NULL,
+	OUT item_id bigint,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_for_integer'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION recommend_for(bigint[], double precision[], integer, text, bigint[])
+IS 'the k items with the highest score for whoever has these items: a basket, a session, a new customer';
+
+CREATE FUNCTION recommend_for(
+	items text[],
+	ratings double precision[] DEFAULT NULL,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	exclude_items text[] DEFAULT NULL,
+	OUT item_id text,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_for_text'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION recommend_for(text[], double precision[], integer, text, text[])
+IS 'the k items with the highest score for whoever has these items: a basket, a session, a new customer';
+
+CREATE FUNCTION similar_items(
+	item_id bigint,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	OUT item_id bigint,
+	OUT similarity double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_similar_items_integer'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION similar_items(bigint, integer, text)
+IS 'the k items whose factors have the highest cosine similarity with this one''s';
+
+CREATE FUNCTION similar_items(
+	item_id text,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	OUT item_id text,
+	OUT similarity double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_similar_items_text'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION similar_items(text, integer, text)
+IS 'the k items whose factors have the highest cosine similarity with this one''s';
+
+CREATE FUNCTION similar_users(
+	user_id bigint,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	OUT user_id bigint,
+	OUT similarity double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_similar_users_integer'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION similar_users(bigint, integer, text)
+IS 'the k users whose factors have the highest cosine similarity with this one''s';
+
+CREATE FUNCTION similar_users(
+	user_id text,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	OUT user_id text,
+	OUT similarity double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_similar_users_text'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION similar_users(text, integer, text)
+IS 'the k users whose factors have the highest cosine similarity with this one''s';
+
+CREATE FUNCTION predict(
+	user_id bigint,
+	item_id bigint,
+	model text DEFAULT NULL)
+RETURNS double precision
+AS 'MODULE_PATHNAME', 'recmf_predict_integer_integer'
+LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION predict(bigint, bigint, text)
+IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+
+CREATE FUNCTION predict(
+	user_id bigint,
+	item_id text,
+	model text DEFAULT NULL)
+RETURNS double precision
+AS 'MODULE_PATHNAME', 'recmf_predict_integer_text'
+LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION predict(bigint, text, text)
+IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+
+CREATE FUNCTION predict(
+	user_id text,
+	item_id bigint,
+	model text DEFAULT NULL)
+RETURNS double precision
+AS 'MODULE_PATHNAME', 'recmf_predict_text_integer'
+LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION predict(text, bigint, text)
+IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+
+CREATE FUNCTION predict(
+	user_id text,
+	item_id text,
+	model text DEFAULT NULL)
+RETURNS double precision
+AS 'MODULE_PATHNAME', 'recmf_predict_text_text'
+LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION predict(text, text, text)
+IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+
+CREATE FUNCTION popular_items(
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	OUT item_id text,
+	OUT n_ratings integer,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_popular_items'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION popular_items(integer, text)
+IS 'the k items with the most ratings in training';
+
+CREATE FUNCTION user_factor(
+	model text,
+	user_id bigint)
+RETURNS factor
+AS 'MODULE_PATHNAME', 'recmf_user_factor_integer'
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION user_factor(text, bigint)
+IS 'the factor of a user in the active version of a model, or null for an unknown id';
+
+CREATE FUNCTION user_factor(
+	model text,
+	user_id text)
+RETURNS factor
+AS 'MODULE_PATHNAME', 'recmf_user_factor_text'
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION user_factor(text, text)
+IS 'the factor of a user in the active version of a model, or null for an unknown id';
+
+CREATE FUNCTION item_factor(
+	model text,
+	item_id bigint)
+RETURNS factor
+AS 'MODULE_PATHNAME', 'recmf_item_factor_integer'
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION item_factor(text, bigint)
+IS 'the factor of an item in the active version of a model, or null for an unknown id';
+
+CREATE FUNCTION item_factor(
+	model text,
+	item_id text)
+RETURNS factor
+AS 'MODULE_PATHNAME', 'recmf_item_factor_text'
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION item_factor(text, text)
+IS 'the factor of an item in the active version of a model, or null for an unknown id';

@@ -76,16 +76,28 @@ typedef void (*RecmfProgress) (void *arg, int iteration, int iterations, const r
 
 /*
  * Trains on a finished dataset with at least one rating.  Checks the BLAS once
- * per backend.  Answers cancel within milliseconds: CHECK_FOR_INTERRUPTS is
- * called here, never inside the core.
+ * per backend.  Answers cancel within milliseconds.  An error that the
+ * progress callback raises comes out of here as well.
  */
 extern RecmfFit *recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 						   RecmfProgress progress, void *progress_arg);
 
-/* Raises the error that belongs to a status of the core; does nothing for RMF_OK. */
+/*
+ * Raises ERRCODE_PROGRAM_LIMIT_EXCEEDED if "more" bytes beside what the dataset
+ * holds already would pass recmf.training_memory.
+ */
+extern void recmf_dataset_reserve(const RecmfDataset *dataset, Size more);
+
+/*
+ * Raises the error that belongs to a status of the core; does nothing for
+ * RMF_OK.  "doing" completes "could not ...", as in "train the model".
+ */
 extern void recmf_check_status(rmf_status status, const char *doing);
 
-/* An rmf_poll that asks for pending interrupts without servicing them. */
+/*
+ * An rmf_poll that services pending interrupts and keeps the error that this
+ * raises: on RMF_CANCELLED call recmf_check_status(), which raises it.
+ */
 extern const rmf_poll *recmf_poll(void);
 
 /* ERROR with the hint that names OPENBLAS_CORETYPE unless the BLAS is sound; once per backend. */

@@ -58,4 +58,24 @@ extern Datum recmf_ids_get_text(const RecmfIds *ids, int32 number);	/* its text 
 /* A hash of the id's value for rmf_als_start(); stable for ever. */
 extern uint64 recmf_ids_key(const RecmfIds *ids, int32 number);
 
+/* The stored value itself: integer kind; the other kinds (pointer into the dictionary). */
+extern int64 recmf_ids_get_integer(const RecmfIds *ids, int32 number);
+extern const char *recmf_ids_get_bytes(const RecmfIds *ids, int32 number, Size *length);
+
+/* An id for a message, long ones cut; "id" is a datum of recmf_ids_type(). */
+extern char *recmf_ids_describe(const RecmfIds *ids, Datum id);
+extern char *recmf_id_describe_text(const text *id);
+
+/* The order of text and uuid ids. */
+extern int	recmf_id_compare_bytes(const char *a, Size a_length, const char *b, Size b_length);
+
+/*
+ * Text forms.  The parsers answer false for what is no such value, without an
+ * error; an integer is an optional minus and digits.
+ */
+extern bool recmf_id_parse_integer(const char *bytes, Size length, int64 *integer);
+extern bool recmf_id_parse_uuid(const char *bytes, Size length, uint8 *uuid);	/* 16 bytes */
+extern Datum recmf_id_integer_to_text(int64 id);
+extern Datum recmf_id_uuid_to_text(const uint8 *uuid);
+
 #endif							/* RECMF_IDS_H */

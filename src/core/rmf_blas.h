@@ -15,11 +15,25 @@
 
 /*
  * Once per process, before the first use: asserts that the library runs one
- * thread, and compares gemm, syrk, potrf and potrs at a few sizes with plain
+ * thread, and compares the routines below at a few sizes with plain
  * loops in double precision.  RMF_BLAS_BROKEN: *detail (if not NULL) names
  * the routine and size, or the threads; static storage.
  */
 extern rmf_status rmf_blas_check(const char **detail);
+
+/* The routines that are checked, in the forms declared below. */
+typedef struct rmf_blas_routines
+{
+	void		(*syrk) (int d, int n, const float *x, int ldx, float beta, float *c, int ldc);
+	void		(*gemm_nt) (int m, int n, int k, const float *a, int lda, const float *b, int ldb,
+							float *c, int ldc);
+	void		(*gemv_t) (int n, int d, const float *x, int ldx, const float *w, float beta, float *y);
+	void		(*gemv) (int n, int d, const float *x, int ldx, const float *v, float *y);
+	rmf_status	(*posv) (int d, float *a, float *b);
+} rmf_blas_routines;
+
+/* The comparison that rmf_blas_check() makes, with any routines (a test brings wrong ones). */
+extern rmf_status rmf_blas_compare(const rmf_blas_routines *routines, const char **detail);
 
 /* What the library says of itself, such as "Haswell". */
 extern const char *rmf_blas_core_name(void);
@@ -40,7 +54,8 @@ extern void rmf_blas_gemv(int n, int d, const float *x, int ldx, const float *v,
 /*
  * Solves A x = b in place of b; A is symmetric positive definite, d x d, row
  * stride d, its lower triangle is read and overwritten by the Cholesky factor.
- * RMF_SINGULAR when A is not positive definite (A and b are then spoilt).
+ * RMF_SINGULAR when A is not positive definite beyond rounding: a pivot is at
+ * most d * FLT_EPSILON of its diagonal entry (A and b are then spoilt).
  */
 extern rmf_status rmf_blas_posv(int d, float *a, float *b);
 

@@ -8,6 +8,8 @@
 #ifndef RMF_STATUS_H
 #define RMF_STATUS_H
 
+#include <stddef.h>
+
 typedef enum rmf_status
 {
 	RMF_OK = 0,
@@ -31,5 +33,11 @@ typedef struct rmf_poll
 	int			(*cancelled) (void *arg);
 	void	   *arg;
 } rmf_poll;
+
+static inline int
+rmf_poll_cancelled(const rmf_poll *poll)
+{
+	return poll != NULL && poll->cancelled(poll->arg);
+}
 
 #endif							/* RMF_STATUS_H */

@@ -1,0 +1,25 @@
+/*
+ * rmf_vector_avx512.c
+ *	  The kernels of rmf_vector.h for x86-64 processors with AVX-512 (F, BW, VL, DQ).
+ *
+ * The Makefile gives this file the flags that define the macros below; built
+ * without them it holds no kernels.
+ */
+#include <stddef.h>
+
+#include "rmf_vector_levels.h"
+
+#if defined(__x86_64__) && defined(__AVX512F__) && defined(__AVX512BW__) && \
+	defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__FMA__)
+
+#define RMF_VECTOR_BYTES 64
+#define RMF_VECTOR_NAME "avx512"
+#define RMF_VECTOR_TABLE rmf_vector_avx512
+
+#include "rmf_vector_loops.h"
+
+#else
+
+const rmf_vector_kernels *const rmf_vector_avx512 = NULL;
+
+#endif

@@ -1,0 +1,524 @@
+/*
+ * recmf_options.c
+ *	  The options of training by name: see recmf_options.h.
+ *
+ * One table says everything about an option; another translates the names
+ * that other libraries use.
+ */
+#include "postgres.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+#include "utils/varlena.h"
+
+#include "recmf_options.h"
+
+/* Names and values are cut to this many bytes in messages. */
+#define MESSAGE_BYTES 64
+
+/* How far a misspelt name may be from the one that is suggested. */
+#define MAX_EDITS 4
+
+typedef enum OptionKind
+{
+	OPTION_FEEDBACK,
+	OPTION_INTEGER,				/* int32, 0 means by rule */
+	OPTION_NUMBER,				/* double, NAN means by rule */
+	OPTION_SEED					/* any bigint */
+} OptionKind;
+
+typedef struct Option
+{
+	const char *name;
+	OptionKind	kind;
+	size_t		offset;			/* in rmf_settings */
+	double		min;
+	double		max;
+	const char *range;			/* completes "It must be ..." */
+	int			feedback;		/* the only rmf_feedback it has a meaning for, or 0 */
+	const char *elsewhere;		/* hint when given for the other feedback */
+} Option;
+
+static const Option option_table[] = {
+	{"feedback", OPTION_FEEDBACK, offsetof(rmf_settings, feedback), 0, 0,
+	"explicit or implicit", 0, NULL},
+	{"factors", OPTION_INTEGER, offsetof(rmf_settings, factors), 1, RMF_MAX_FACTORS,
+	"a whole number between 1 and 1024", 0, NULL},
+	{"iterations", OPTION_INTEGER, offsetof(rmf_settings, iterations), 1, 1000,
+	"a whole number between 1 and 1000", 0, NULL},
+	{"regularization", OPTION_NUMBER, offsetof(rmf_settings, regularization), 0, INFINITY,
+	"at least 0 and in the range of double precision", 0, NULL},
+	{"regularization_scaling", OPTION_NUMBER, offsetof(rmf_settings, regularization_scaling), 0, 2,
+	"a number between 0 and 2", 0, NULL},
+	{"bias_regularization", OPTION_NUMBER, offsetof(rmf_settings, bias_regularization), 0, INFINITY,
+		"at least 0 and in the range of double precision", RMF_EXPLICIT,
+	"Models of implicit feedback have no biases. Leave it out, or use feedback explicit if the ratings are grades."},
+	{"alpha", OPTION_NUMBER, offsetof(rmf_settings, alpha), DBL_MIN, INFINITY,
+		"greater than 0 and in the range of double precision", RMF_IMPLICIT,
+	"alpha is the confidence that an implicit rating adds. Leave it out, or use feedback implicit if the ratings are counts or strengths."},
+	{"seed", OPTION_SEED, offsetof(rmf_settings, seed), 0, 0,
+	"a whole number in the range of bigint", 0, NULL},
+};
+
+/* What other libraries call it; the hint is the name of ours, or a sentence (with a full stop). */
+typedef struct Alias
+{
+	const char *name;			/* compared without regard to case */
+	const char *hint;
+} Alias;
+
+static const char no_learning_rate[] =
+"Alternating least squares has no learning rate: every step is solved exactly. Leave it out.";
+static const char no_batches[] =
+"Alternating least squares has no batches: every iteration goes over all ratings. Leave it out.";
+static const char use_feedback[] =
+"Use \"feedback\" with the value implicit (counts, orders, clicks) or explicit (grades) instead.";
+
+static const Alias alias_table[] = {
+	{"rank", "factors"},
+	{"n_factors", "factors"},
+	{"num_factors", "factors"},
+	{"numFactors", "factors"},
+	{"no_components", "factors"},
+	{"n_components", "factors"},
+	{"dim", "factors"},
+	{"dims", "factors"},
+	{"dimension", "factors"},
+	{"dimensions", "factors"},
+	{"k", "factors"},
+	{"d", "factors"},
+	{"latent_factors", "factors"},
+	{"latent_dim", "factors"},
+	{"embedding_dim", "factors"},
+	{"embedding_size", "factors"},
+	{"lambda", "regularization"},
+	{"lambda_", "regularization"},
+	{"lambda_reg", "regularization"},
+	{"reg", "regularization"},
+	{"reg_all", "regularization"},
+	{"reg_param", "regularization"},
+	{"regParam", "regularization"},
+	{"regularisation", "regularization"},
+	{"l2", "regularization"},
+	{"l2_reg", "regularization"},
+	{"weight_decay", "regularization"},
+	{"nu", "regularization_scaling"},
+	{"reg_exp", "regularization_scaling"},
+	{"regularisation_scaling", "regularization_scaling"},
+	{"lambda_b", "bias_regularization"},
+	{"lambda_bias", "bias_regularization"},
+	{"bias_reg", "bias_regularization"},
+	{"bias_regularisation", "bias_regularization"},
+	{"epoch", "iterations"},
+	{"epochs", "iterations"},
+	{"n_epochs", "iterations"},
+	{"num_epochs", "iterations"},
+	{"iter", "iterations"},
+	{"iters", "iterations"},
+	{"niter", "iterations"},
+	{"n_iter", "iterations"},
+	{"n_iters", "iterations"},
+	{"num_iter", "iterations"},
+	{"num_iterations", "iterations"},
+	{"max_iter", "iterations"},
+	{"maxIter", "iterations"},
+	{"max_iterations", "iterations"},
+	{"confidence", "alpha"},
+	{"confidence_weight", "alpha"},
+	{"unobserved_weight", "Use \"alpha\", which is its inverse: alpha = 1 / unobserved_weight for ratings of 1."},
+	{"alpha0", "Use \"alpha\", which is its inverse: alpha = 1 / alpha0 for ratings of 1."},
+	{"random_state", "seed"},
+	{"random_seed", "seed"},
+	{"implicit", use_feedback},
+	{"implicitPrefs", use_feedback},
+	{"implicit_prefs", use_feedback},
+	{"explicit", use_feedback},
+	{"objective", use_feedback},
+	{"lr", no_learning_rate},
+	{"learning_rate", no_learning_rate},
+	{"learningRate", no_learning_rate},
+	{"lr_all", no_learning_rate},
+	{"step_size", no_learning_rate},
+	{"stepSize", no_learning_rate},
+	{"batch_size", no_batches},
+	{"batchSize", no_batches},
+};
+
+static char *
+cut(const char *string)
+{
+	int			length = strlen(string);
+	int			shown = pg_mbcliplen(string, length, MESSAGE_BYTES);
+
+	return shown < length ? psprintf("%.*s...", shown, string) : pstrdup(string);
+}
+
+static char *
+option_names(void)
+{
+	StringInfoData names;
+	int			i;
+
+	initStringInfo(&names);
+	for (i = 0; i < lengthof(option_table); i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", option_table[i].name);
+	return names.data;
+}
+
+static void pg_attribute_noreturn()
+unknown_option(const char *name)
+{
+	const char *hint = NULL;
+	int			i;
+
+	for (i = 0; i < lengthof(option_table) && hint == NULL; i++)
+	{
+		if (pg_strcasecmp(name, option_table[i].name) == 0)
+			hint = psprintf("Use \"%s\": names of options are in lower case.", option_table[i].name);
+	}
+	for (i = 0; i < lengthof(alias_table) && hint == NULL; i++)
+	{
+		if (pg_strcasecmp(name, alias_table[i].name) == 0)
+			hint = strchr(alias_table[i].hint, '.') != NULL ? alias_table[i].hint :
+				psprintf("Use \"%s\" instead.", alias_table[i].hint);
+	}
+	if (hint == NULL && strlen(name) < NAMEDATALEN)
+	{
+		int			best = MAX_EDITS + 1;
+
+		for (i = 0; i < lengthof(option_table); i++)
+		{
+			const char *candidate = option_table[i].name;
+			int			edits = varstr_levenshtein_less_equal(name, strlen(name),
+															  candidate, strlen(candidate),
+															  1, 1, 1, best, true);
+
+			/* A name of which more than half is wrong is no misspelling. */
+			if (edits < best && edits <= (int) strlen(candidate) / 2)
+			{
+				best = edits;
+				hint = psprintf("Perhaps you meant \"%s\".", candidate);
+			}
+		}
+	}
+
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized training option \"%s\"", cut(name)),
+			 errdetail("The options are %s.", option_names()),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+static const Option *
+find_option(const char *name)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(option_table); i++)
+	{
+		if (strcmp(name, option_table[i].name) == 0)
+			return &option_table[i];
+	}
+	unknown_option(name);
+	return NULL;				/* keep compiler quiet */
+}
+
+static void pg_attribute_noreturn()
+bad_value(const Option *option, const char *value)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid value for training option \"%s\": %s", option->name, cut(value)),
+			 errdetail("It must be %s.", option->range),
+			 option->kind == OPTION_SEED ? errhint("Leave the option out for the default.") :
+			 errhint("Leave the option out to let a rule choose by the data.")));
+}
+
+/* A finite number that fills the whole string, give or take white space. */
+static bool
+parse_number(const char *value, double *number)
+{
+	char	   *end;
+
+	errno = 0;
+	*number = strtod(value, &end);
+	if (end == value || isnan(*number) || isinf(*number))
+		return false;
+	while (isspace((unsigned char) *end))
+		end++;
+	return *end == '\0';
+}
+
+/* The same for a bigint; 42.0 and 4.2e1 are whole numbers as well. */
+static bool
+parse_bigint(const char *value, int64 *integer)
+{
+	char	   *end;
+	double		number;
+
+	errno = 0;
+	*integer = strtoi64(value, &end, 10);
+	if (errno == 0 && end != value)
+	{
+		while (isspace((unsigned char) *end))
+			end++;
+		if (*end == '\0')
+			return true;
+	}
+
+	/* Doubles are exact up to 2^53 only. */
+	if (!parse_number(value, &number) || number != rint(number) || fabs(number) > 9007199254740992.0)
+		return false;
+	*integer = (int64) number;
+	return true;
+}
+
+static void
+set_option(RecmfOptions *options, const Option *option, const char *value)
+{
+	void	   *field = (char *) &options->settings + option->offset;
+	int64		integer;
+	double		number;
+
+	switch (option->kind)
+	{
+		case OPTION_FEEDBACK:
+			*(rmf_feedback *) field = recmf_feedback_from_name(value);
+			options->feedback_given = true;
+			break;
+		case OPTION_INTEGER:
+			if (!parse_bigint(value, &integer) || integer < option->min || integer > option->max)
+				bad_value(option, value);
+			*(int32_t *) field = (int32_t) integer;
+			break;
+		case OPTION_NUMBER:
+			if (!parse_number(value, &number) || number < option->min || number > option->max)
+				bad_value(option, value);
+			*(double *) field = number;
+			break;
+		case OPTION_SEED:
+			if (!parse_bigint(value, &integer))
+				bad_value(option, value);
+			*(uint64_t *) field = (uint64_t) integer;
+			break;
+	}
+}
+
+/* Back to "by rule". */
+static void
+unset_option(RecmfOptions *options, const Option *option)
+{
+	rmf_settings defaults;
+
+	rmf_settings_init(&defaults, RMF_IMPLICIT);
+	switch (option->kind)
+	{
+		case OPTION_FEEDBACK:
+			options->settings.feedback = defaults.feedback;
+			options->feedback_given = false;
+			break;
+		case OPTION_INTEGER:
+			memcpy((char *) &options->settings + option->offset,
+				   (char *) &defaults + option->offset, sizeof(int32_t));
+			break;
+		case OPTION_NUMBER:
+			memcpy((char *) &options->settings + option->offset,
+				   (char *) &defaults + option->offset, sizeof(double));
+			break;
+		case OPTION_SEED:
+			options->settings.seed = defaults.seed;
+			break;
+	}
+}
+
+void
+recmf_options_init(RecmfOptions *options)
+{
+	rmf_settings_init(&options->settings, RMF_IMPLICIT);
+	options->feedback_given = false;
+}
+
+void
+recmf_options_set(RecmfOptions *options, const char *name, const char *value)
+{
+	set_option(options, find_option(name), value);
+}
+
+static void pg_attribute_noreturn()
+wrong_type(const Option *option, const char *given, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("training option \"%s\" cannot be %s", option->name, given),
+			 errdetail("It must be %s.", option->range),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+static void
+set_from_json(RecmfOptions *options, const Option *option, const JsonbValue *value)
+{
+	char	   *string;
+
+	switch (value->type)
+	{
+		case jbvNull:
+			unset_option(options, option);
+			break;
+		case jbvNumeric:
+			if (option->kind == OPTION_FEEDBACK)
+				wrong_type(option, "a number", NULL);
+			set_option(options, option,
+					   DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric))));
+			break;
+		case jbvString:
+			string = pnstrdup(value->val.string.val, value->val.string.len);
+			if (option->kind != OPTION_FEEDBACK)
+				wrong_type(option, "a string",
+						   psprintf("Write the number without quotes, as in {\"%s\": %s}.", option->name,
+									option->kind == OPTION_NUMBER ? "0.1" : "42"));
+			set_option(options, option, string);
+			pfree(string);
+			break;
+		case jbvBool:
+			wrong_type(option, "a boolean", NULL);
+			break;
+		default:
+			wrong_type(option, "an array or object", NULL);
+			break;
+	}
+}
+
+void
+recmf_options_set_jsonb(RecmfOptions *options, Jsonb *object)
+{
+	JsonbIterator *iterator;
+	JsonbIteratorToken token;
+	JsonbValue	value;
+
+	if (!JB_ROOT_IS_OBJECT(object))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("training options must be a JSON object"),
+				 errhint("Write them as '{\"factors\": 32, \"iterations\": 10}'.")));
+
+	iterator = JsonbIteratorInit(&object->root);
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		const Option *option;
+		char	   *name;
+
+		if (token != WJB_KEY)
+			continue;
+		name = pnstrdup(value.val.string.val, value.val.string.len);
+		option = find_option(name);
+		pfree(name);
+
+		token = JsonbIteratorNext(&iterator, &value, true);
+		Assert(token == WJB_VALUE);
+		set_from_json(options, option, &value);
+	}
+}
+
+void
+recmf_options_check(const RecmfOptions *options)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(option_table); i++)
+	{
+		const Option *option = &option_table[i];
+
+		/* All options that belong to one feedback are numbers. */
+		if (option->feedback != 0 && option->feedback != (int) options->settings.feedback &&
+			!isnan(*(const double *) ((const char *) &options->settings + option->offset)))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("training option \"%s\" contradicts feedback \"%s\"", option->name,
+							recmf_feedback_name(options->settings.feedback)),
+					 options->feedback_given ? 0 :
+					 errdetail("Feedback is implicit unless the option \"feedback\" says otherwise."),
+					 errhint("%s", option->elsewhere)));
+	}
+}
+
+/* The shortest decimal that reads back as the same double. */
+static Numeric
+numeric_from_double(double number)
+{
+	char	   *digits = DatumGetCString(DirectFunctionCall1(float8out, Float8GetDatum(number)));
+
+	return DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(digits),
+											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+Jsonb *
+recmf_settings_to_jsonb(const rmf_settings *settings)
+{
+	JsonbParseState *state = NULL;
+	JsonbValue *object;
+	int			i;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	for (i = 0; i < lengthof(option_table); i++)
+	{
+		const Option *option = &option_table[i];
+		const void *field = (const char *) settings + option->offset;
+		JsonbValue	key;
+		JsonbValue	value;
+
+		if (option->feedback != 0 && option->feedback != (int) settings->feedback)
+			continue;
+
+		key.type = jbvString;
+		key.val.string.val = unconstify(char *, option->name);
+		key.val.string.len = strlen(option->name);
+
+		value.type = jbvNumeric;
+		switch (option->kind)
+		{
+			case OPTION_FEEDBACK:
+				value.type = jbvString;
+				value.val.string.val = unconstify(char *, recmf_feedback_name(settings->feedback));
+				value.val.string.len = strlen(value.val.string.val);
+				break;
+			case OPTION_INTEGER:
+				value.val.numeric = int64_to_numeric(*(const int32_t *) field);
+				break;
+			case OPTION_NUMBER:
+				value.val.numeric = numeric_from_double(*(const double *) field);
+				break;
+			case OPTION_SEED:
+				value.val.numeric = int64_to_numeric((int64) *(const uint64_t *) field);
+				break;
+		}
+		pushJsonbValue(&state, WJB_KEY, &key);
+		pushJsonbValue(&state, WJB_VALUE, &value);
+	}
+	object = pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(object);
+}
+
+const char *
+recmf_feedback_name(rmf_feedback feedback)
+{
+	return feedback == RMF_EXPLICIT ? "explicit" : "implicit";
+}
+
+rmf_feedback
+recmf_feedback_from_name(const char *name)
+{
+	if (strcmp(name, "explicit") == 0)
+		return RMF_EXPLICIT;
+	if (strcmp(name, "implicit") == 0)
+		return RMF_IMPLICIT;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized feedback \"%s\"", cut(name)),
+			 errhint("Use implicit for counts, orders or clicks, or explicit for grades such as 1 to 5 stars.")));
+	return RMF_IMPLICIT;		/* keep compiler quiet */
+}
