@@ -13,6 +13,26 @@
 #error "recmf needs PostgreSQL 15 or newer"
 #endif
 
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+
+/* 16 made one function of the checks for each kind of object. */
+static inline void
+recmf_check_create_in_schema(Oid schema)
+{
+#if PG_VERSION_NUM >= 160000
+	AclResult	result = object_aclcheck(NamespaceRelationId, schema, GetUserId(), ACL_CREATE);
+#else
+	AclResult	result = pg_namespace_aclcheck(schema, GetUserId(), ACL_CREATE);
+#endif
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_SCHEMA, get_namespace_name(schema));
+}
+
 /*
  * Input functions report bad input "softly" from PostgreSQL 16 on, so that
  * pg_input_is_valid() and COPY ... ON_ERROR can go on; before, they raise.

@@ -17,6 +17,8 @@ typedef struct RecmfModel
 	int32		version;
 	Oid			owner;
 	rmf_problem problem;
+	int64		n_users;
+	int64		n_items;
 	Oid			items;			/* table (item_id, factor, bias, n_ratings) */
 	Oid			users;			/* table (user_id, factor, bias, n_ratings) */
 	RecmfIdKind user_kind;
@@ -52,6 +54,12 @@ extern float *recmf_model_gram(const RecmfModel *model, rmf_side side);
 
 /* "schema.table" quoted, for statements. */
 extern char *recmf_qualified_name(Oid relation);
+
+/* SELECT on the relation or on some column of it. */
+extern bool recmf_may_select(Oid relation);
+
+/* The type factor. */
+extern Oid	recmf_factor_type(void);
 
 /* The schema that the extension is installed in, quoted, for statements. */
 extern const char *recmf_schema(void);

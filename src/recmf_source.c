@@ -1,0 +1,481 @@
+/*
+ * recmf_source.c
+ *	  Where the ratings come from: a relation or a SELECT, read as the caller.
+ *
+ * Phases: recmf_source_open() resolves the text and prepares it to learn its
+ * columns; recmf_source_read() runs it once, its rows going through a
+ * DestReceiver of our own into the dataset, so that no result is ever
+ * materialised.
+ *
+ * The source is the user's own statement: it is the one thing that runs under
+ * the caller's search_path.  transaction_read_only is on while it runs, so
+ * that a function in it which writes is refused by PostgreSQL itself.
+ *
+ * Locks: AccessShareLock on what the source reads, kept to the end of the
+ * transaction like those of any query.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "executor/spi.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
+#include "parser/parser.h"
+#include "parser/parsetree.h"
+#include "parser/scansup.h"
+#include "storage/bufmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/plancache.h"
+#include "utils/rel.h"
+#include "utils/varlena.h"
+
+#include "recmf_registry.h"
+#include "recmf_source.h"
+
+/* Below this a sequential scan is as good as an index. */
+#define SMALL_TABLE_BLOCKS 64
+
+/* What the DestReceiver needs to know. */
+typedef struct DatasetReceiver
+{
+	DestReceiver pub;
+	RecmfDataset *dataset;
+	bool		has_rating;
+} DatasetReceiver;
+
+/* The first word of a text, after blanks, comments and opening parentheses. */
+static const char *
+first_word(const char *text, size_t *length)
+{
+	const char *p = text;
+
+	for (;;)
+	{
+		if (scanner_isspace(*p) || *p == '(')
+			p++;
+		else if (p[0] == '-' && p[1] == '-')
+			p += strcspn(p, "\n");
+		else if (p[0] == '/' && p[1] == '*')
+		{
+			const char *end = strstr(p + 2, "*/");
+
+			p = end ? end + 2 : p + strlen(p);
+		}
+		else
+			break;
+	}
+	*length = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_");
+	return p;
+}
+
+static bool
+first_word_is_one_of(const char *text, const char *const *words)
+{
+	size_t		length;
+	const char *word = first_word(text, &length);
+
+	/* "select.orders" or "table1" is a name, not a statement */
+	if (word[length] != '\0' && !scanner_isspace(word[length]) && strchr("(*;-/+'\"", word[length]) == NULL)
+		return false;
+	for (; *words; words++)
+	{
+		if (strlen(*words) == length && pg_strncasecmp(word, *words, length) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Shows a syntax error in the source, not in the statement that called us. */
+static void
+point_into_source(void *text)
+{
+	int			position = geterrposition();
+
+	if (position > 0)
+	{
+		errposition(0);
+		internalerrposition(position);
+		internalerrquery(text);
+	}
+}
+
+/* The text of a single SELECT without its final semicolon, or an error. */
+static char *
+check_query(char *text)
+{
+	ErrorContextCallback callback = {
+		.previous = error_context_stack, .callback = point_into_source, .arg = text
+	};
+	List	   *statements;
+	RawStmt    *statement;
+	const char *start;
+
+	error_context_stack = &callback;
+	statements = raw_parser(text, RAW_PARSE_DEFAULT);
+	error_context_stack = callback.previous;
+
+	if (list_length(statements) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("source must be a single SELECT"),
+				 errdetail("It holds %d statements.", list_length(statements))));
+	statement = linitial_node(RawStmt, statements);
+	if (!IsA(statement->stmt, SelectStmt) || castNode(SelectStmt, statement->stmt)->intoClause != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("source must only read"),
+				 errhint("Give a table, a view or a SELECT.")));
+	start = text + statement->stmt_location;
+	return statement->stmt_len > 0 ? pnstrdup(start, statement->stmt_len) : pstrdup(start);
+}
+
+static Oid
+find_relation(const char *text)
+{
+	List	   *names = NIL;
+	char	   *scratch = pstrdup(text);
+	Oid			relation;
+	char		relkind;
+
+	if (!SplitIdentifierString(scratch, '.', &names) || names == NIL || list_length(names) > 3)
+	{
+		static const char *const writing[] = {"insert", "update", "delete", "merge", "truncate", "copy",
+		"call", "do", "create", "drop", "alter", NULL};
+
+		if (first_word_is_one_of(text, writing))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("source must only read"),
+					 errhint("Give a table, a view or a SELECT.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("source \"%s\" is neither the name of a relation nor a SELECT", text),
+				 errhint("Give a table, a view or a SELECT; quote names as in SQL: '\"My Orders\"'.")));
+	}
+	else
+	{
+		List	   *values = NIL;
+		ListCell   *cell;
+
+		foreach(cell, names)
+			values = lappend(values, makeString(lfirst(cell)));
+		relation = RangeVarGetRelid(makeRangeVarFromNameList(values), AccessShareLock, true);
+	}
+	if (!OidIsValid(relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("source \"%s\" does not exist", text),
+				 errhint("Give a table, a view or a SELECT. Is its schema in search_path?")));
+
+	relkind = get_rel_relkind(relation);
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE && relkind != RELKIND_VIEW &&
+		relkind != RELKIND_MATVIEW && relkind != RELKIND_FOREIGN_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("source \"%s\" is not a table or view", text)));
+	return relation;
+}
+
+/* "FROM ..." for statements over the source, whose alias is s. */
+static char *
+from_clause(const RecmfSource *source)
+{
+	if (source->query)
+		/* the line feed ends a comment that the query may end with */
+		return psprintf("FROM (%s\n) AS s", source->query);
+	return psprintf("FROM %s AS s", recmf_qualified_name(source->table));
+}
+
+static SPIPlanPtr
+prepare(const char *statement, int n_args, Oid *types, int cursor_options)
+{
+	SPIPlanPtr	plan = SPI_prepare_cursor(statement, n_args, types, cursor_options);
+
+	if (plan == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not prepare the source: %s", SPI_result_code_string(SPI_result))));
+	return plan;
+}
+
+static int
+find_column(TupleDesc columns, const char *name, const char *option)
+{
+	StringInfoData list;
+	int			found = -1;
+	int			i;
+
+	initStringInfo(&list);
+	for (i = 0; i < columns->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(columns, i);
+
+		appendStringInfo(&list, "%s%s", i ? ", " : "", NameStr(column->attname));
+		if (strcmp(NameStr(column->attname), name) != 0)
+			continue;
+		if (found >= 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_AMBIGUOUS_COLUMN),
+					 errmsg("the source has more than one column \"%s\"", name)));
+		found = i;
+	}
+	if (found < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("the source has no column \"%s\"", name),
+				 errdetail("Its columns are: %s.", list.data),
+				 strcmp(option, "rating_col") == 0
+				 ? errhint("Name the column by rating_col => '...', or give rating_col => NULL to count every row as 1.")
+				 : errhint("Name the column by %s => '...'.", option)));
+	return found;
+}
+
+static void
+check_id_column(Form_pg_attribute column, const char *what, Oid *type, Oid *collation)
+{
+	*type = getBaseType(column->atttypid);
+	(void) recmf_id_kind(*type, what);
+	*collation = column->attcollation;
+	if (OidIsValid(*collation) && !get_collation_isdeterministic(*collation))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("column \"%s\" has a nondeterministic collation", NameStr(column->attname)),
+				 errhint("Use a SELECT with \"%s\" COLLATE \"C\" as the source.", NameStr(column->attname))));
+}
+
+RecmfSource *
+recmf_source_open(const char *text, const char *user_col, const char *item_col, const char *rating_col)
+{
+	static const char *const reading[] = {"select", "with", "values", "table", NULL};
+	RecmfSource *source = palloc0(sizeof(RecmfSource));
+	SPIPlanPtr	plan;
+	TupleDesc	columns;
+
+	if (first_word_is_one_of(text, reading))
+		source->query = check_query(pstrdup(text));
+	else
+		source->table = find_relation(text);
+	source->search_path = pstrdup(GetConfigOption("search_path", false, false));
+	source->user_col = pstrdup(user_col);
+	source->item_col = pstrdup(item_col);
+	source->rating_col = rating_col ? pstrdup(rating_col) : NULL;
+
+	plan = prepare(psprintf("SELECT * %s", from_clause(source)), 0, NULL, 0);
+	columns = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc;
+
+	check_id_column(TupleDescAttr(columns, find_column(columns, user_col, "user_col")), "user_id",
+					&source->user_type, &source->user_collation);
+	check_id_column(TupleDescAttr(columns, find_column(columns, item_col, "item_col")), "item_id",
+					&source->item_type, &source->item_collation);
+	if (rating_col)
+	{
+		Oid			type = TupleDescAttr(columns, find_column(columns, rating_col, "rating_col"))->atttypid;
+
+		if (TypeCategory(getBaseType(type)) != TYPCATEGORY_NUMERIC)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("column \"%s\" has type %s, but ratings must be numbers",
+							rating_col, format_type_be(type)),
+					 errhint("Use a SELECT that casts it to double precision, or give rating_col => NULL to count every row as 1.")));
+	}
+	SPI_freeplan(plan);
+	return source;
+}
+
+static void
+receiver_startup(DestReceiver *self, int operation, TupleDesc columns)
+{
+}
+
+static bool
+receiver_take(TupleTableSlot *slot, DestReceiver *self)
+{
+	DatasetReceiver *receiver = (DatasetReceiver *) self;
+	bool		rating_null = false;
+	double		rating = 1;
+
+	slot_getallattrs(slot);
+	if (receiver->has_rating)
+	{
+		rating_null = slot->tts_isnull[2];
+		rating = rating_null ? 0 : DatumGetFloat8(slot->tts_values[2]);
+	}
+	recmf_dataset_add(receiver->dataset,
+					  slot->tts_values[0], slot->tts_isnull[0],
+					  slot->tts_values[1], slot->tts_isnull[1],
+					  rating, rating_null);
+	return true;
+}
+
+static void
+receiver_shutdown(DestReceiver *self)
+{
+}
+
+static void
+receiver_destroy(DestReceiver *self)
+{
+}
+
+void
+recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
+{
+	DatasetReceiver receiver = {
+		.pub = {
+			.receiveSlot = receiver_take,
+			.rStartup = receiver_startup,
+			.rShutdown = receiver_shutdown,
+			.rDestroy = receiver_destroy,
+			.mydest = DestNone,
+		},
+		.dataset = dataset,
+		.has_rating = source->rating_col != NULL,
+	};
+	SPIExecuteOptions options = {.read_only = true, .dest = &receiver.pub};
+	StringInfoData statement;
+	SPIPlanPtr	plan;
+	int			nest_level;
+	int			result;
+
+	initStringInfo(&statement);
+	appendStringInfo(&statement, "SELECT s.%s, s.%s", quote_identifier(source->user_col),
+					 quote_identifier(source->item_col));
+	if (source->rating_col)
+		appendStringInfo(&statement, ", (s.%s)::pg_catalog.float8", quote_identifier(source->rating_col));
+	appendStringInfo(&statement, " %s", from_clause(source));
+	plan = prepare(statement.data, 0, NULL, CURSOR_OPT_PARALLEL_OK);
+
+	nest_level = NewGUCNestLevel();
+	(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	result = SPI_execute_plan_extended(plan, &options);
+	AtEOXact_GUC(true, nest_level);
+	if (result < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not read the source: %s", SPI_result_code_string(result))));
+	SPI_freeplan(plan);
+}
+
+/* A large table that a plan scans for a column equal to a parameter. */
+typedef struct SlowScan
+{
+	const PlannedStmt *statement;
+	Oid			table;
+	AttrNumber	column;
+} SlowScan;
+
+/* The column of a qual "column = $1", or 0. */
+static AttrNumber
+parameter_column(List *quals)
+{
+	ListCell   *cell;
+
+	foreach(cell, quals)
+	{
+		OpExpr	   *comparison = lfirst(cell);
+		Node	   *sides[2];
+		int			i;
+
+		if (!IsA(comparison, OpExpr) || list_length(comparison->args) != 2)
+			continue;
+		sides[0] = strip_implicit_coercions(linitial(comparison->args));
+		sides[1] = strip_implicit_coercions(lsecond(comparison->args));
+		for (i = 0; i < 2; i++)
+		{
+			if (IsA(sides[i], Var) && ((Var *) sides[i])->varattno > 0 && IsA(sides[1 - i], Param))
+				return ((Var *) sides[i])->varattno;
+		}
+	}
+	return 0;
+}
+
+static void
+find_slow_scan(const Plan *plan, SlowScan *scan)
+{
+	List	   *children = NIL;
+	ListCell   *cell;
+
+	if (plan == NULL || OidIsValid(scan->table))
+		return;
+	if (IsA(plan, SeqScan))
+	{
+		Index		number = ((const SeqScan *) plan)->scan.scanrelid;
+		const RangeTblEntry *entry = rt_fetch(number, scan->statement->rtable);
+		AttrNumber	column = parameter_column(plan->qual);
+		Relation	relation;
+
+		if (column == 0)
+			return;
+		relation = relation_open(entry->relid, AccessShareLock);
+		if (RelationGetNumberOfBlocks(relation) >= SMALL_TABLE_BLOCKS)
+		{
+			scan->table = entry->relid;
+			scan->column = column;
+		}
+		relation_close(relation, AccessShareLock);
+		return;
+	}
+	if (IsA(plan, Append))
+		children = ((const Append *) plan)->appendplans;
+	else if (IsA(plan, MergeAppend))
+		children = ((const MergeAppend *) plan)->mergeplans;
+	else if (IsA(plan, SubqueryScan))
+		find_slow_scan(((const SubqueryScan *) plan)->subplan, scan);
+	foreach(cell, children)
+		find_slow_scan(lfirst(cell), scan);
+	find_slow_scan(plan->lefttree, scan);
+	find_slow_scan(plan->righttree, scan);
+}
+
+void
+recmf_source_warn_slow_lookup(const RecmfSource *source)
+{
+	SPIPlanPtr	plan;
+	CachedPlan *cached;
+	SlowScan	scan = {0};
+	Oid			types[1] = {source->user_type};
+	ListCell   *cell;
+
+	/* varchar has no operators of its own */
+	if (types[0] == VARCHAROID)
+		types[0] = TEXTOID;
+	plan = prepare(psprintf("SELECT s.%s %s WHERE s.%s OPERATOR(pg_catalog.=) $1",
+							quote_identifier(source->item_col), from_clause(source),
+							quote_identifier(source->user_col)),
+				   1, types, CURSOR_OPT_GENERIC_PLAN);
+	cached = SPI_plan_get_cached_plan(plan);
+	if (cached != NULL)
+	{
+		scan.statement = linitial_node(PlannedStmt, cached->stmt_list);
+		find_slow_scan(scan.statement->planTree, &scan);
+		foreach(cell, scan.statement->subplans)
+			find_slow_scan(lfirst(cell), &scan);
+		ReleaseCachedPlan(cached, NULL);	/* an unsaved plan has no owner */
+	}
+	SPI_freeplan(plan);
+
+	if (OidIsValid(scan.table))
+	{
+		/* a partition is indexed through the table that it belongs to */
+		Oid			table = OidIsValid(source->table) && get_rel_relkind(source->table) == RELKIND_PARTITIONED_TABLE
+			? source->table : scan.table;
+		bool		direct = table == source->table;
+		const char *column = direct ? source->user_col : get_attname(scan.table, scan.column, false);
+
+		ereport(WARNING,
+				(errmsg("finding the items that a user has needs a scan of all of %s", recmf_qualified_name(table)),
+				 errdetail("Serving functions leave them out of what they recommend, so every call pays for it."),
+				 errhint("Run: CREATE INDEX ON %s (%s%s%s);", recmf_qualified_name(table),
+						 quote_identifier(column),
+						 direct ? ", " : "",
+						 direct ? quote_identifier(source->item_col) : "")));
+	}
+}

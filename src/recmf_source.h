@@ -1,0 +1,43 @@
+/*
+ * recmf_source.h
+ *	  Where the ratings come from: a relation or a SELECT, read as the caller.
+ */
+#ifndef RECMF_SOURCE_H
+#define RECMF_SOURCE_H
+
+#include "postgres.h"
+
+#include "recmf_dataset.h"
+
+typedef struct RecmfSource
+{
+	Oid			table;			/* of a relation; InvalidOid for a query */
+	char	   *query;			/* of a query, without a final semicolon; NULL for a relation */
+	char	   *search_path;	/* in force when the query was given */
+	char	   *user_col;
+	char	   *item_col;
+	char	   *rating_col;		/* NULL: every row counts 1 */
+	Oid			user_type;		/* base types of the columns */
+	Oid			item_type;
+	Oid			user_collation; /* InvalidOid where the type has none */
+	Oid			item_collation;
+} RecmfSource;
+
+/*
+ * Finds out what "source" names and checks its columns, without reading a row.
+ * Raises an error for what does not exist, is no single SELECT, has not the
+ * columns, or has columns of the wrong types.  Inside SPI_connect().
+ */
+extern RecmfSource *recmf_source_open(const char *source, const char *user_col,
+									  const char *item_col, const char *rating_col);
+
+/*
+ * One pass over one snapshot, in a read-only transaction state, straight into
+ * the dataset.  Inside SPI_connect().
+ */
+extern void recmf_source_read(const RecmfSource *source, RecmfDataset *dataset);
+
+/* A WARNING with the CREATE INDEX to run where one user's rows cannot be found fast. */
+extern void recmf_source_warn_slow_lookup(const RecmfSource *source);
+
+#endif							/* RECMF_SOURCE_H */

@@ -1,0 +1,266 @@
+/*
+ * recmf_train.c
+ *	  train_model() and drop_model(): a model from a source, in one statement.
+ *
+ * Phases: options and source are checked, the name is locked, and all that can
+ * be refused is refused; the source is read (recmf_source.c) into a dataset;
+ * the engine fits it (recmf_fit()); tables, views and the registry are written
+ * (recmf_store.c).  It is one transaction: an error or a cancel anywhere
+ * leaves the old model as it was.
+ *
+ * Memory: a context below the caller's holds the ratings and the factors.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "portability/instr_time.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#include "recmf_compat.h"
+#include "recmf_dataset.h"
+#include "recmf_options.h"
+#include "recmf_registry.h"
+#include "recmf_source.h"
+#include "recmf_store.h"
+
+/* train_model()'s arguments, in order */
+enum
+{
+	ARG_MODEL,
+	ARG_SOURCE,
+	ARG_USER_COL,
+	ARG_ITEM_COL,
+	ARG_RATING_COL,
+	ARG_FIRST_OPTION,
+	ARG_OPTIONS = ARG_FIRST_OPTION + 8,
+	ARG_VERBOSE
+};
+
+static const char *const option_names[ARG_OPTIONS - ARG_FIRST_OPTION] = {
+	"feedback", "factors", "iterations", "regularization", "regularization_scaling",
+	"bias_regularization", "alpha", "seed"
+};
+
+#define PROGRESS_WIDTH 30
+
+typedef struct Progress
+{
+	bool		verbose;
+	instr_time	start;
+} Progress;
+
+PG_FUNCTION_INFO_V1(recmf_train_model);
+PG_FUNCTION_INFO_V1(recmf_drop_model);
+
+static double
+seconds_since(const instr_time *start)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, *start);
+	return INSTR_TIME_GET_DOUBLE(now);
+}
+
+static void
+show_progress(void *arg, int iteration, int iterations, const rmf_loss *loss)
+{
+	Progress   *progress = arg;
+	double		elapsed;
+	int			done;
+
+	if (!progress->verbose)
+		return;
+	elapsed = seconds_since(&progress->start);
+	done = PROGRESS_WIDTH * iteration / iterations;
+	ereport(INFO,
+			(errmsg_internal("iteration %*d/%d [%.*s%*s] loss %.6g, %.1f s left",
+							 iterations > 99 ? 4 : 2, iteration, iterations,
+							 done, "##############################", PROGRESS_WIDTH - done, "",
+							 loss->total, elapsed / iteration * (iterations - iteration))));
+}
+
+static char *
+text_arg(FunctionCallInfo fcinfo, int number, const char *name)
+{
+	if (PG_ARGISNULL(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s must not be null", name)));
+	return text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+static char *
+model_arg(FunctionCallInfo fcinfo, int number)
+{
+	char	   *model = text_arg(fcinfo, number, "model");
+
+	if (model[0] == '\0' || strlen(model) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("a model's name must have 1 to %d bytes", NAMEDATALEN - 1),
+				 errdetail("\"%s\" has %d.", model, (int) strlen(model))));
+	return model;
+}
+
+/* The options, as arguments of their own or in the jsonb object, but not both. */
+static void
+collect_options(FunctionCallInfo fcinfo, RecmfOptions *options)
+{
+	Jsonb	   *object = PG_ARGISNULL(ARG_OPTIONS) ? NULL : PG_GETARG_JSONB_P(ARG_OPTIONS);
+	int			i;
+
+	recmf_options_init(options);
+	if (object)
+		recmf_options_set_jsonb(options, object);
+	for (i = 0; i < lengthof(option_names); i++)
+	{
+		int			number = ARG_FIRST_OPTION + i;
+		Oid			output;
+		bool		is_varlena;
+
+		if (PG_ARGISNULL(number))
+			continue;
+		if (object && JB_ROOT_IS_OBJECT(object) &&
+			getKeyJsonValueFromContainer(&object->root, option_names[i], strlen(option_names[i]), NULL) != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("option \"%s\" is given twice", option_names[i]),
+					 errhint("Give it as an argument or in options, not in both.")));
+		getTypeOutputInfo(get_fn_expr_argtype(fcinfo->flinfo, number), &output, &is_varlena);
+		recmf_options_set(options, option_names[i], OidOutputFunctionCall(output, PG_GETARG_DATUM(number)));
+	}
+	recmf_options_check(options);
+}
+
+static void
+report_skipped(const RecmfDataset *dataset)
+{
+	if (dataset->n_null > 0)
+		ereport(NOTICE,
+				(errmsg_plural("skipped " INT64_FORMAT " row with a null user_id, item_id or rating",
+							   "skipped " INT64_FORMAT " rows with a null user_id, item_id or rating",
+							   (unsigned long) dataset->n_null, dataset->n_null)));
+	if (dataset->n_not_positive > 0)
+		ereport(NOTICE,
+				(errmsg_plural("skipped " INT64_FORMAT " row with a rating that is not positive",
+							   "skipped " INT64_FORMAT " rows with a rating that is not positive",
+							   (unsigned long) dataset->n_not_positive, dataset->n_not_positive),
+				 errdetail("Implicit feedback has no place for them: a rating there is the strength of a preference.")));
+}
+
+Datum
+recmf_train_model(PG_FUNCTION_ARGS)
+{
+	char	   *model;
+	char	   *source_text;
+	char	   *user_col;
+	char	   *item_col;
+	char	   *rating_col = PG_ARGISNULL(ARG_RATING_COL) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_RATING_COL));
+	RecmfOptions options;
+	Progress	progress = {.verbose = !PG_ARGISNULL(ARG_VERBOSE) && PG_GETARG_BOOL(ARG_VERBOSE)};
+	RecmfSeconds seconds = {0};
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext run;
+	RecmfSource *source;
+	RecmfStored *stored;
+	RecmfDataset *dataset;
+	RecmfFit   *fit;
+	TupleDesc	columns;
+	Datum		values[10];
+	bool		nulls[10] = {0};
+	int32		version;
+	int			path;
+
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("train_model must be called where a row is expected")));
+	columns = BlessTupleDesc(columns);
+
+	model = model_arg(fcinfo, ARG_MODEL);
+	source_text = text_arg(fcinfo, ARG_SOURCE, "source");
+	user_col = text_arg(fcinfo, ARG_USER_COL, "user_col");
+	item_col = text_arg(fcinfo, ARG_ITEM_COL, "item_col");
+	collect_options(fcinfo, &options);
+
+	PreventCommandIfReadOnly("train_model()");
+	PreventCommandIfParallelMode("train_model()");
+	PreventCommandDuringRecovery("train_model()");
+	recmf_blas_check_once();
+
+	run = AllocSetContextCreate(caller, "recmf training", ALLOCSET_DEFAULT_SIZES);
+	SPI_connect();
+	MemoryContextSwitchTo(run);
+
+	source = recmf_source_open(source_text, user_col, item_col, rating_col);
+	stored = recmf_store_open(model, source);
+
+	INSTR_TIME_SET_CURRENT(progress.start);
+	dataset = recmf_dataset_create(run, source->user_type, source->item_type, options.settings.feedback);
+	recmf_source_read(source, dataset);
+	report_skipped(dataset);
+	if (dataset->n_triples == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("the source has no rating to train on"),
+				 dataset->n_null + dataset->n_not_positive > 0
+				 ? errdetail("All of its " INT64_FORMAT " rows were skipped.",
+							 dataset->n_null + dataset->n_not_positive)
+				 : errdetail("It has no rows that the current role can see.")));
+	recmf_dataset_finish(dataset);
+	seconds.read = seconds_since(&progress.start);
+	if (progress.verbose)
+		ereport(INFO,
+				(errmsg_internal("read " INT64_FORMAT " ratings of %d users and %d items in %.1f s",
+								 dataset->stats.n_entries, recmf_ids_count(dataset->users),
+								 recmf_ids_count(dataset->items), seconds.read)));
+
+	INSTR_TIME_SET_CURRENT(progress.start);
+	fit = recmf_fit(dataset, &options, show_progress, &progress);
+	seconds.train = seconds_since(&progress.start);
+
+	path = recmf_pin_search_path(NULL);
+	version = recmf_store_write(stored, source_text, source, dataset, fit, &seconds);
+	recmf_unpin_search_path(path);
+	recmf_source_warn_slow_lookup(source);
+
+	MemoryContextSwitchTo(caller);
+	values[0] = CStringGetTextDatum(model);
+	values[1] = Int32GetDatum(version);
+	values[2] = Int64GetDatum(recmf_ids_count(dataset->users));
+	values[3] = Int64GetDatum(recmf_ids_count(dataset->items));
+	values[4] = Int64GetDatum(dataset->stats.n_entries);
+	values[5] = Int64GetDatum(dataset->n_null + dataset->n_not_positive);
+	values[6] = recmf_losses_array(fit);
+	values[7] = Float8GetDatum(seconds.read);
+	values[8] = Float8GetDatum(seconds.train);
+	values[9] = Float8GetDatum(seconds.write);
+	SPI_finish();
+	MemoryContextDelete(run);
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(columns, values, nulls)));
+}
+
+Datum
+recmf_drop_model(PG_FUNCTION_ARGS)
+{
+	char	   *model = model_arg(fcinfo, 0);
+	int			path;
+
+	PreventCommandIfReadOnly("drop_model()");
+	SPI_connect();
+	path = recmf_pin_search_path(NULL);
+	recmf_store_drop(model);
+	recmf_unpin_search_path(path);
+	SPI_finish();
+	PG_RETURN_VOID();
+}
