@@ -128,21 +128,18 @@ sub wait_until_active
 {
 	my ($node, $session, $pattern) = @_;
 
-	$node->poll_query_until('postgres',
-		"SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = '$session->{name}'
-		 AND state = 'active' AND query NOT LIKE 'SET%'")
-		or die "$session->{name} did not start";
-	if (defined $pattern)
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
 	{
-		for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
-		{
-			$session->{run}->pump_nb;
-			last if $session->{output} =~ $pattern;
-			select(undef, undef, undef, 0.1);
-		}
-		$session->{output} =~ $pattern or die "$session->{name} did not print $pattern: $session->{output}";
+		last unless $session->{run}->pumpable;
+		$session->{run}->pump_nb;
+		return if defined $pattern
+			? $session->{output} =~ $pattern
+			: $node->safe_psql('postgres',
+				"SELECT count(*) FROM pg_stat_activity WHERE application_name = '$session->{name}'
+				 AND state = 'active' AND query NOT LIKE 'SET%'");
+		Time::HiRes::sleep(0.1);
 	}
-	return;
+	die "$session->{name} ended or hangs: $session->{output}";
 }
 
 # Cancels what the session runs; the seconds until it has ended.

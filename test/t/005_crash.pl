@@ -6,9 +6,21 @@ use warnings;
 use RecmfTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(sleep);
 
 my $node = new_node('crash', extra => ['--data-checksums']);
 my $long = q{SELECT FROM train_model('shop', 'orders', rating_col => 'quantity', factors => 32, iterations => 1000, verbose => true)};
+
+# As when the machine loses power: a backend would otherwise go on without its
+# postmaster, and commit.
+sub kill_all
+{
+	my $pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'training'});
+
+	$node->kill9;
+	kill 'KILL', $pid if $pid;
+	return;
+}
 
 # Starts again after a kill, once the orphans of the old server have gone.
 sub start_again
@@ -16,17 +28,20 @@ sub start_again
 	for (1 .. 100)
 	{
 		return if $node->start(fail_ok => 1);
-		select(undef, undef, undef, 0.1);
+		$node->{_pid} = undef;
+		sleep(0.1);
 	}
 	die 'the server did not start after a crash';
 }
 
+$node->append_conf('postgresql.conf', 'restart_after_crash = on');
+$node->reload;
 taste_table($node, users => 3000, items => 120);
 $node->safe_psql('postgres', q{SELECT FROM train_model('shop', 'orders', rating_col => 'quantity', factors => 8)});
 my $model = fingerprint($node, 'shop');
 my $relations = relations_of($node, 'shop');
 
-$node->kill9;
+kill_all();
 start_again();
 is(fingerprint($node, 'shop'), $model, 'kill -9 after the commit: the model is as it was');
 
@@ -40,7 +55,7 @@ is(relations_of($node, 'shop'), $relations, 'immediate stop while training: noth
 
 $session = start_sql($node, 'training', $long);
 wait_until_active($node, $session, qr/iteration/);
-$node->kill9;
+kill_all();
 $session->{run}->finish;
 start_again();
 is(fingerprint($node, 'shop'), $model, 'kill -9 of the server while training: the old model serves');

@@ -6,7 +6,7 @@ use warnings;
 use RecmfTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 
 my $node = new_node('cancel');
 
@@ -37,7 +37,7 @@ check_cancel('a read that waits',
 	sprintf($train, q{'SELECT o.* FROM orders o, LATERAL (SELECT pg_sleep(0.1 + 0 * user_id)) s'}, 8), undef, 0.3);
 check_cancel('a long read',
 	sprintf($train,
-		q{'SELECT g % 100003 AS user_id, g % 1009 AS item_id, 1 AS quantity FROM (SELECT generate_series(1, 1000000000) AS g) s'}, 8),
+		q{'SELECT g % 100003 AS user_id, (g % 1009)::text AS item_id, 1 AS quantity FROM (SELECT generate_series(1, 1000000000) AS g) s'}, 8),
 	undef, 1);
 check_cancel('an iteration', sprintf($train, q{'orders'}, 8), qr/iteration/, 0);
 
@@ -45,9 +45,9 @@ check_cancel('an iteration', sprintf($train, q{'orders'}, 8), qr/iteration/, 0);
 $node->safe_psql(
 	'postgres', q{
 CREATE TABLE many AS
-SELECT (g * 7919::bigint % 20011)::integer AS user_id, (g * 104729::bigint % 97)::integer AS item_id, 1 AS quantity
+SELECT (g * 7919::bigint % 20011)::integer AS user_id, 'P' || g * 104729::bigint % 97 AS item_id, 1 AS quantity
 FROM generate_series(1, 2000000) g});
-for my $delay (0.1, 0.4, 0.8, 1.2, 1.6, 2.0, 2.5, 3.0)
+for my $delay (0.1, 0.5, 0.9, 1.4, 2.0, 3.0)
 {
 	check_cancel("two million ratings, 256 factors, after $delay s", sprintf($train, q{'many'}, 256), undef, $delay);
 }
