@@ -134,6 +134,13 @@ ROLLBACK TO before;
 SELECT * FROM recommend(10, 1);
 COMMIT;
 
+-- a statement is planned once a session, whoever and however many are asked for
+SELECT sum((SELECT count(*) FROM recommend(u, k, exclude_seen => false))) FROM generate_series(9, 40) u, generate_series(1, 5) k;
+SELECT count(*) FROM pg_backend_memory_contexts
+WHERE name = 'CachedPlanSource' AND ident LIKE '%FROM serve_test.things t WHERE true ORDER BY t.factor%';
+DISCARD PLANS;
+SELECT * FROM recommend(10, 1);
+
 -- many equal scores: the first ids, however many share the score and however they are stored
 CREATE TABLE flat_items AS SELECT i AS item_id, '[1,1]'::factor AS factor, NULL::real AS bias, 1 AS n_ratings FROM generate_series(3000, 1, -1) i;
 CREATE TABLE flat_users AS SELECT 1 AS user_id, '[1,0]'::factor AS factor, NULL::real AS bias, 1 AS n_ratings;
@@ -224,6 +231,8 @@ SELECT register('nested', 'implicit', 2, 'things', 'people', 'bought_slowly', 'b
 SELECT * FROM recommend(10, 2, 'nested');
 SELECT * FROM recommend(10, 2, 'nested');
 SELECT * FROM recommend(10, 2, 'things');
+-- and what it keeps is bounded
+SELECT count(*) BETWEEN 100 AND 128 AS bounded FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE '%.churn_%';
 -- endless recursion ends as any
 CREATE FUNCTION endless() RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT count(*) = 2 FROM recommend(10, 2, 'endless') $$;
 CREATE VIEW bought_endlessly AS SELECT b.* FROM bought b WHERE (SELECT endless());
