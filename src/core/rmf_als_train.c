@@ -18,6 +18,9 @@
 /* How many multiplications are made between two polls. */
 #define POLL_PRODUCTS (1 << 20)
 
+/* How many random numbers are drawn between two polls. */
+#define POLL_DRAWS (1 << 16)
+
 double
 rmf_als_row_penalty(const rmf_problem *problem, double weight, int64_t n_other)
 {
@@ -105,7 +108,11 @@ sum_penalty(const rmf_problem *problem, rmf_side side, const rmf_csr *ratings, c
 		else
 		{
 			for (int64_t t = ratings->start[r]; t < ratings->start[r + 1]; t++)
+			{
+				if (t % POLL_PRODUCTS == 0 && rmf_poll_cancelled(poll))
+					return RMF_CANCELLED;
 				weight += problem->strength * ratings->value[t];
+			}
 		}
 		*sum += rmf_als_row_penalty(problem, weight, ratings->n_columns) *
 			rmf_dot(factors, row, row);
@@ -148,6 +155,27 @@ rmf_als_loss(const rmf_problem *problem, const rmf_csr *by_user, const rmf_csr *
 }
 
 static rmf_status
+start_side(const rmf_training *training, rmf_side side, const rmf_poll *poll)
+{
+	int			is_users = side == RMF_USERS;
+	int64_t		n = is_users ? training->by_user->n_rows : training->by_item->n_rows;
+	const uint64_t *keys = is_users ? training->user_keys : training->item_keys;
+	float	   *rows = is_users ? training->users : training->items;
+	int32_t		dimensions = rmf_dimensions(training->problem);
+	int64_t		at_once = POLL_DRAWS / dimensions;
+
+	for (int64_t first = 0; first < n; first += at_once)
+	{
+		if (rmf_poll_cancelled(poll))
+			return RMF_CANCELLED;
+		rmf_als_start(training->problem, side, training->seed,
+					  n - first < at_once ? n - first : at_once,
+					  keys + first, rows + first * dimensions);
+	}
+	return RMF_OK;
+}
+
+static rmf_status
 solve_side(const rmf_training *training, rmf_side side, const rmf_poll *poll)
 {
 	int			is_users = side == RMF_USERS;
@@ -177,17 +205,16 @@ rmf_als_train(const rmf_training *training, rmf_loss *loss, const rmf_poll *poll
 	const rmf_problem *problem = training->problem;
 	const rmf_csr *by_user = training->by_user;
 	const rmf_csr *by_item = training->by_item;
-	rmf_status	status = RMF_OK;
+	rmf_status	status;
 
 	if (training->iterations < 1 || by_user->n_rows != by_item->n_columns ||
 		by_user->n_columns != by_item->n_rows || by_user->n_entries != by_item->n_entries)
 		return RMF_BAD_ARGUMENT;
 
-	rmf_als_start(problem, RMF_USERS, training->seed, by_user->n_rows, training->user_keys,
-				  training->users);
-	rmf_als_start(problem, RMF_ITEMS, training->seed, by_item->n_rows, training->item_keys,
-				  training->items);
-	if (problem->feedback == RMF_IMPLICIT)
+	status = start_side(training, RMF_USERS, poll);
+	if (status == RMF_OK)
+		status = start_side(training, RMF_ITEMS, poll);
+	if (status == RMF_OK && problem->feedback == RMF_IMPLICIT)
 		status = rmf_als_gram(problem, by_item->n_rows, training->items, training->gram_items,
 							  training->workspace, poll);
 

@@ -89,7 +89,7 @@ sort_values(int64_t n, float *value, const rmf_poll *poll)
 
 	for (int64_t root = n / 2 - 1; root >= 0; root--)
 	{
-		if (POLL_DUE(root) && rmf_poll_cancelled(poll))
+		if (root > 0 && POLL_DUE(root) && rmf_poll_cancelled(poll))
 			return RMF_CANCELLED;
 		sift_down(value, root, n);
 	}
@@ -132,6 +132,7 @@ merge_runs(const int32_t *column, float *value, rmf_merge merge, rmf_csr *csr,
 {
 	int64_t		kept = 0;
 	int64_t		from = 0;
+	int64_t		next_poll = 0;
 
 	for (int64_t r = 0; r < csr->n_rows; r++)
 	{
@@ -143,9 +144,12 @@ merge_runs(const int32_t *column, float *value, rmf_merge merge, rmf_csr *csr,
 			int64_t		next = from + 1;
 			rmf_status	status;
 
-			/* each entry is the first of "kept" just once */
-			if (POLL_DUE(kept) && rmf_poll_cancelled(poll))
-				return RMF_CANCELLED;
+			if (from >= next_poll)
+			{
+				if (rmf_poll_cancelled(poll))
+					return RMF_CANCELLED;
+				next_poll = from + POLL_ENTRIES;
+			}
 			while (next < end && column[next] == column[from])
 				next++;
 			status = merge_run(next - from, value + from, merge, &csr->value[kept], poll);
