@@ -261,5 +261,230 @@ IS 'drop a recommendation model with all of its versions, tables and views';
 
 ------------------------------------------------------------------------------
 -- Serving
+--
+-- Each function that takes or returns ids has a bigint form, for models whose
+-- ids are integers, and a text form, for all models.  recommend() reads the
+-- model's source, which may be a temporary table or call functions that must
+-- not run in a parallel worker; the others read the model's own tables alone.
 ------------------------------------------------------------------------------
 
+CREATE FUNCTION recommend(
+	user_id bigint,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	exclude_seen boolean DEFAULT true,
+	include_items bigint[] DEFAULT NULL,
+	exclude_items bigint[] DEFAULT NULL,
+	unknown_user text DEFAULT 'popular',
+	OUT item_id bigint,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_integer'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION recommend(bigint, integer, text, boolean, bigint[], bigint[], text)
+IS 'the k items with the highest score for a user, without those that the user has in the live source';
+
+CREATE FUNCTION recommend(
+	user_id text,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	exclude_seen boolean DEFAULT true,
+	include_items text[] DEFAULT NULL,
+	exclude_items text[] DEFAULT NULL,
+	unknown_user text DEFAULT 'popular',
+	OUT item_id text,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_text'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION recommend(text, integer, text, boolean, text[], text[], text)
+IS 'the k items with the highest score for a user, without those that the user has in the live source';
+
+CREATE FUNCTION recommend_for(
+	items bigint[],
+	ratings double precision[] DEFAULT NULL,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	exclude_items bigint[] DEFAULT NULL,
+	OUT item_id bigint,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_for_integer'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION recommend_for(bigint[], double precision[], integer, text, bigint[])
+IS 'the k items with the highest score for whoever has these items: a basket, a session, a new customer';
+
+CREATE FUNCTION recommend_for(
+	items text[],
+	ratings double precision[] DEFAULT NULL,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	exclude_items text[] DEFAULT NULL,
+	OUT item_id text,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_for_text'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION recommend_for(text[], double precision[], integer, text, text[])
+IS 'the k items with the highest score for whoever has these items: a basket, a session, a new customer';
+
+CREATE FUNCTION similar_items(
+	item_id bigint,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	OUT item_id bigint,
+	OUT similarity double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_similar_items_integer'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION similar_items(bigint, integer, text)
+IS 'the k items whose factors have the highest cosine similarity with this one''s';
+
+CREATE FUNCTION similar_items(
+	item_id text,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	OUT item_id text,
+	OUT similarity double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_similar_items_text'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION similar_items(text, integer, text)
+IS 'the k items whose factors have the highest cosine similarity with this one''s';
+
+CREATE FUNCTION similar_users(
+	user_id bigint,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	OUT user_id bigint,
+	OUT similarity double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_similar_users_integer'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION similar_users(bigint, integer, text)
+IS 'the k users whose factors have the highest cosine similarity with this one''s';
+
+CREATE FUNCTION similar_users(
+	user_id text,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	OUT user_id text,
+	OUT similarity double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_similar_users_text'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION similar_users(text, integer, text)
+IS 'the k users whose factors have the highest cosine similarity with this one''s';
+
+CREATE FUNCTION predict(
+	user_id bigint,
+	item_id bigint,
+	model text DEFAULT NULL)
+RETURNS double precision
+AS 'MODULE_PATHNAME', 'recmf_predict_integer_integer'
+LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION predict(bigint, bigint, text)
+IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+
+CREATE FUNCTION predict(
+	user_id bigint,
+	item_id text,
+	model text DEFAULT NULL)
+RETURNS double precision
+AS 'MODULE_PATHNAME', 'recmf_predict_integer_text'
+LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION predict(bigint, text, text)
+IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+
+CREATE FUNCTION predict(
+	user_id text,
+	item_id bigint,
+	model text DEFAULT NULL)
+RETURNS double precision
+AS 'MODULE_PATHNAME', 'recmf_predict_text_integer'
+LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION predict(text, bigint, text)
+IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+
+CREATE FUNCTION predict(
+	user_id text,
+	item_id text,
+	model text DEFAULT NULL)
+RETURNS double precision
+AS 'MODULE_PATHNAME', 'recmf_predict_text_text'
+LANGUAGE C STABLE PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION predict(text, text, text)
+IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+
+CREATE FUNCTION popular_items(
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	OUT item_id text,
+	OUT n_ratings integer,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_popular_items'
+LANGUAGE C STABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION popular_items(integer, text)
+IS 'the k items with the most ratings in training';
+
+CREATE FUNCTION user_factor(
+	model text,
+	user_id bigint)
+RETURNS factor
+AS 'MODULE_PATHNAME', 'recmf_user_factor_integer'
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION user_factor(text, bigint)
+IS 'the factor of a user in the active version of a model, or null for an unknown id';
+
+CREATE FUNCTION user_factor(
+	model text,
+	user_id text)
+RETURNS factor
+AS 'MODULE_PATHNAME', 'recmf_user_factor_text'
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION user_factor(text, text)
+IS 'the factor of a user in the active version of a model, or null for an unknown id';
+
+CREATE FUNCTION item_factor(
+	model text,
+	item_id bigint)
+RETURNS factor
+AS 'MODULE_PATHNAME', 'recmf_item_factor_integer'
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION item_factor(text, bigint)
+IS 'the factor of an item in the active version of a model, or null for an unknown id';
+
+CREATE FUNCTION item_factor(
+	model text,
+	item_id text)
+RETURNS factor
+AS 'MODULE_PATHNAME', 'recmf_item_factor_text'
+LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
+
+COMMENT ON FUNCTION item_factor(text, text)
+IS 'the factor of an item in the active version of a model, or null for an unknown id';

@@ -1,0 +1,57 @@
+/*
+ * recmf_ranking.h
+ *	  The statements behind the serving functions: the best k rows of a
+ *	  model's table, and one row's factor.  All inside SPI_connect().
+ */
+#ifndef RECMF_RANKING_H
+#define RECMF_RANKING_H
+
+#include "postgres.h"
+
+#include "utils/array.h"
+
+#include "recmf_factor.h"
+#include "recmf_given.h"
+#include "recmf_registry.h"
+
+/* Which items may be recommended. */
+typedef struct RecmfFilters
+{
+	const RecmfGivenId *seen_by;	/* leave out what this user has in the live source; NULL: nothing */
+	ArrayType  *include;		/* only these ids, of the items' type; NULL: all */
+	ArrayType  *exclude;		/* none of these; NULL: nothing */
+} RecmfFilters;
+
+typedef struct RecmfRanked
+{
+	Datum		id;				/* as the column has it */
+	double		value;
+} RecmfRanked;
+
+/* Best first; equal ones by ascending id.  In the memory context of the call. */
+typedef struct RecmfRanking
+{
+	Oid			id_type;
+	int			n;
+	RecmfRanked *rows;
+} RecmfRanking;
+
+/* "item_id" or "user_id": how the model's own table of that side calls it. */
+extern const char *recmf_id_column(rmf_side side);
+
+/* The factor of a user or an item, or NULL for an unknown id. */
+extern Factor *recmf_fetch_factor(const RecmfModel *model, rmf_side side, const RecmfGivenId *id);
+
+/* The k items with the highest score for a user's factor; value: the score. */
+extern RecmfRanking *recmf_rank_by_score(const RecmfModel *model, const Factor *user,
+										 const RecmfFilters *filters, int k);
+
+/* The k items with the most ratings; value: their number. */
+extern RecmfRanking *recmf_rank_by_popularity(const RecmfModel *model,
+											  const RecmfFilters *filters, int k);
+
+/* The k users or items most similar to the one with this id and factor; value: the cosine. */
+extern RecmfRanking *recmf_rank_by_similarity(const RecmfModel *model, rmf_side side,
+											  const RecmfGivenId *id, const Factor *factor, int k);
+
+#endif							/* RECMF_RANKING_H */
