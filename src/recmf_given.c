@@ -137,11 +137,11 @@ recmf_given_to_datum(const RecmfGivenId *id, Oid type, Datum *datum)
 			}
 		case RECMF_ID_UUID:
 			{
-				char	   *text = TextDatumGetCString(id->value);
+				char	   *string = TextDatumGetCString(id->value);
 
-				if (!is_uuid(text))
+				if (!is_uuid(string))
 					return false;
-				*datum = DirectFunctionCall1(uuid_in, CStringGetDatum(text));
+				*datum = DirectFunctionCall1(uuid_in, CStringGetDatum(string));
 				return true;
 			}
 		case RECMF_ID_TEXT:
