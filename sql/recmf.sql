@@ -100,22 +100,47 @@ COMMENT ON CAST (factor AS integer[]) IS 'explicit: rounds each element';
 -- Type factor: functions, operators, operator classes, aggregates
 ------------------------------------------------------------------------------
 
+-- What reads a whole factor costs about four times a comparison of two numbers.
+
 CREATE FUNCTION inner_product(factor, factor) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'recmf_factor_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-CREATE FUNCTION factor_negative_inner_product(factor, factor) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'recmf_factor_negative_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_factor_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
 CREATE FUNCTION cosine_similarity(factor, factor) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'recmf_factor_cosine_similarity' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_factor_cosine_similarity' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
 CREATE FUNCTION cosine_distance(factor, factor) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'recmf_factor_cosine_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_factor_cosine_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
 CREATE FUNCTION l2_distance(factor, factor) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'recmf_factor_l2_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_factor_l2_distance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION l2_norm(factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_l2_norm' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION l2_normalize(factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_l2_normalize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION dimensions(factor) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_dimensions' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION subvector(factor, start integer, count integer) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_subvector' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
 COMMENT ON FUNCTION inner_product(factor, factor) IS 'inner product';
-COMMENT ON FUNCTION factor_negative_inner_product(factor, factor) IS 'implementation of <#> operator';
 COMMENT ON FUNCTION cosine_similarity(factor, factor) IS 'cosine of the angle, from -1 to 1; 0 when either factor is zero';
-COMMENT ON FUNCTION cosine_distance(factor, factor) IS '1 - cosine similarity';
+COMMENT ON FUNCTION cosine_distance(factor, factor) IS '1 - cosine similarity, from 0 to 2; 1 when either factor is zero';
 COMMENT ON FUNCTION l2_distance(factor, factor) IS 'Euclidean distance';
+COMMENT ON FUNCTION l2_norm(factor) IS 'Euclidean norm';
+COMMENT ON FUNCTION l2_normalize(factor) IS 'the factor at norm 1; a zero factor stays zero';
+COMMENT ON FUNCTION dimensions(factor) IS 'number of dimensions';
+COMMENT ON FUNCTION subvector(factor, integer, integer) IS 'count elements from position start on, counted from 1';
+
+CREATE FUNCTION factor_negative_inner_product(factor, factor) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'recmf_factor_negative_inner_product' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_add(factor, factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_add' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_subtract(factor, factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_subtract' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_multiply(factor, factor) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_multiply' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+
+COMMENT ON FUNCTION factor_negative_inner_product(factor, factor) IS 'implementation of <#> operator';
+COMMENT ON FUNCTION factor_add(factor, factor) IS 'implementation of + operator';
+COMMENT ON FUNCTION factor_subtract(factor, factor) IS 'implementation of - operator';
+COMMENT ON FUNCTION factor_multiply(factor, factor) IS 'implementation of * operator';
 
 CREATE OPERATOR <#> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<#>',
 	FUNCTION = factor_negative_inner_product);
@@ -125,12 +150,133 @@ CREATE OPERATOR <-> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<->',
 	FUNCTION = l2_distance);
 CREATE OPERATOR <~> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<~>',
 	FUNCTION = cosine_similarity);
+CREATE OPERATOR + (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '+',
+	FUNCTION = factor_add);
+CREATE OPERATOR - (LEFTARG = factor, RIGHTARG = factor,
+	FUNCTION = factor_subtract);
+CREATE OPERATOR * (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '*',
+	FUNCTION = factor_multiply);
 
 COMMENT ON OPERATOR <#> (factor, factor) IS 'negative inner product, so that ORDER BY brings the largest product first';
 COMMENT ON OPERATOR <=> (factor, factor) IS 'cosine distance';
 COMMENT ON OPERATOR <-> (factor, factor) IS 'Euclidean distance';
 COMMENT ON OPERATOR <~> (factor, factor) IS 'cosine similarity';
+COMMENT ON OPERATOR + (factor, factor) IS 'sum, element by element';
+COMMENT ON OPERATOR - (factor, factor) IS 'difference, element by element';
+COMMENT ON OPERATOR * (factor, factor) IS 'product, element by element';
 
+-- Order: lexicographic, a factor before its extensions.
+
+CREATE FUNCTION factor_lt(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_le(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_eq(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_ne(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_ge(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_gt(factor, factor) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_factor_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION factor_lt(factor, factor) IS 'implementation of < operator';
+COMMENT ON FUNCTION factor_le(factor, factor) IS 'implementation of <= operator';
+COMMENT ON FUNCTION factor_eq(factor, factor) IS 'implementation of = operator';
+COMMENT ON FUNCTION factor_ne(factor, factor) IS 'implementation of <> operator';
+COMMENT ON FUNCTION factor_ge(factor, factor) IS 'implementation of >= operator';
+COMMENT ON FUNCTION factor_gt(factor, factor) IS 'implementation of > operator';
+
+CREATE OPERATOR < (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '>', NEGATOR = '>=',
+	FUNCTION = factor_lt, RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+CREATE OPERATOR <= (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '>=', NEGATOR = '>',
+	FUNCTION = factor_le, RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+CREATE OPERATOR = (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '=', NEGATOR = '<>',
+	FUNCTION = factor_eq, RESTRICT = eqsel, JOIN = eqjoinsel,
+	HASHES, MERGES);
+CREATE OPERATOR <> (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<>', NEGATOR = '=',
+	FUNCTION = factor_ne, RESTRICT = neqsel, JOIN = neqjoinsel);
+CREATE OPERATOR >= (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<=', NEGATOR = '<',
+	FUNCTION = factor_ge, RESTRICT = scalargesel, JOIN = scalargejoinsel);
+CREATE OPERATOR > (LEFTARG = factor, RIGHTARG = factor, COMMUTATOR = '<', NEGATOR = '<=',
+	FUNCTION = factor_gt, RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+
+COMMENT ON OPERATOR < (factor, factor) IS 'less than';
+COMMENT ON OPERATOR <= (factor, factor) IS 'less than or equal';
+COMMENT ON OPERATOR = (factor, factor) IS 'equal';
+COMMENT ON OPERATOR <> (factor, factor) IS 'not equal';
+COMMENT ON OPERATOR >= (factor, factor) IS 'greater than or equal';
+COMMENT ON OPERATOR > (factor, factor) IS 'greater than';
+
+CREATE FUNCTION factor_compare(factor, factor) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_compare' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION factor_hash(factor) RETURNS integer
+	AS 'MODULE_PATHNAME', 'recmf_factor_hash' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_hash_extended(factor, bigint) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'recmf_factor_hash_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+
+COMMENT ON FUNCTION factor_compare(factor, factor) IS 'less, equal, greater: -1, 0, 1';
+COMMENT ON FUNCTION factor_hash(factor) IS 'hash';
+COMMENT ON FUNCTION factor_hash_extended(factor, bigint) IS 'hash with a seed';
+
+CREATE OPERATOR CLASS factor_ops DEFAULT FOR TYPE factor USING btree AS
+	OPERATOR 1 <,
+	OPERATOR 2 <=,
+	OPERATOR 3 =,
+	OPERATOR 4 >=,
+	OPERATOR 5 >,
+	FUNCTION 1 factor_compare(factor, factor);
+CREATE OPERATOR CLASS factor_ops DEFAULT FOR TYPE factor USING hash AS
+	OPERATOR 1 =,
+	FUNCTION 1 factor_hash(factor),
+	FUNCTION 2 factor_hash_extended(factor, bigint);
+
+COMMENT ON OPERATOR CLASS factor_ops USING btree IS 'lexicographic order of factors';
+COMMENT ON OPERATOR CLASS factor_ops USING hash IS 'equality of factors';
+COMMENT ON OPERATOR FAMILY factor_ops USING btree IS 'lexicographic order of factors';
+COMMENT ON OPERATOR FAMILY factor_ops USING hash IS 'equality of factors';
+
+-- The state {count, sums...} is a plain array, so that it can travel in any form.
+
+CREATE FUNCTION factor_accumulate(double precision[], factor) RETURNS double precision[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_accumulate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_combine(double precision[], double precision[]) RETURNS double precision[]
+	AS 'MODULE_PATHNAME', 'recmf_factor_combine' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_sum(double precision[]) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_sum' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+CREATE FUNCTION factor_avg(double precision[]) RETURNS factor
+	AS 'MODULE_PATHNAME', 'recmf_factor_avg' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 4;
+
+COMMENT ON FUNCTION factor_accumulate(double precision[], factor) IS 'aggregate transition function';
+COMMENT ON FUNCTION factor_combine(double precision[], double precision[]) IS 'aggregate combine function';
+COMMENT ON FUNCTION factor_sum(double precision[]) IS 'aggregate final function';
+COMMENT ON FUNCTION factor_avg(double precision[]) IS 'aggregate final function';
+
+CREATE AGGREGATE sum(factor) (
+	SFUNC = factor_accumulate,
+	STYPE = double precision[],
+	FINALFUNC = factor_sum,
+	COMBINEFUNC = factor_combine,
+	INITCOND = '{0}',
+	PARALLEL = SAFE
+);
+CREATE AGGREGATE avg(factor) (
+	SFUNC = factor_accumulate,
+	STYPE = double precision[],
+	FINALFUNC = factor_avg,
+	COMBINEFUNC = factor_combine,
+	INITCOND = '{0}',
+	PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE sum(factor) IS 'sum of the factors, element by element';
+COMMENT ON AGGREGATE avg(factor) IS 'average of the factors, element by element';
+
+CREATE FUNCTION recmf_create_pgvector_casts() RETURNS boolean
+	AS 'MODULE_PATHNAME', 'recmf_create_pgvector_casts' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION recmf_create_pgvector_casts() IS
+	'makes factor and the type vector of pgvector one for the other; true when a cast was created';
 
 ------------------------------------------------------------------------------
 -- Registry of models

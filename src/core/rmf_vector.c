@@ -157,3 +157,62 @@ rmf_cosine(int n, const float *a, const float *b)
 		return -1.0;
 	return cosine;
 }
+
+void
+rmf_normalize(int n, const float *a, float *out)
+{
+	double		norm = sqrt(rmf_dot_double(n, a, a));
+
+	for (int i = 0; i < n; i++)
+		out[i] = norm > 0.0 ? (float) ((double) a[i] / norm) : 0.0f;
+}
+
+/* x - x is 0 for a finite x and NaN otherwise: a test that runs in lanes. */
+static rmf_status
+check_finite(int n, const float *x)
+{
+	int			bad = 0;
+
+	for (int i = 0; i < n; i++)
+		bad |= !(x[i] - x[i] == 0.0f);
+	return bad ? RMF_NOT_FINITE : RMF_OK;
+}
+
+rmf_status
+rmf_add(int n, const float *a, const float *b, float *out)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = a[i] + b[i];
+	return check_finite(n, out);
+}
+
+rmf_status
+rmf_subtract(int n, const float *a, const float *b, float *out)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = a[i] - b[i];
+	return check_finite(n, out);
+}
+
+rmf_status
+rmf_multiply(int n, const float *a, const float *b, float *out)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = a[i] * b[i];
+	return check_finite(n, out);
+}
+
+void
+rmf_accumulate(int n, double *sum, const float *a)
+{
+	for (int i = 0; i < n; i++)
+		sum[i] += (double) a[i];
+}
+
+rmf_status
+rmf_divide_sum(int n, const double *sum, double divisor, float *out)
+{
+	for (int i = 0; i < n; i++)
+		out[i] = (float) (sum[i] / divisor);
+	return check_finite(n, out);
+}

@@ -9,6 +9,8 @@
 #ifndef RMF_VECTOR_H
 #define RMF_VECTOR_H
 
+#include "rmf_status.h"
+
 typedef enum rmf_cpu_level
 {
 	RMF_CPU_BASELINE = 0,
@@ -47,6 +49,20 @@ extern double rmf_squared_distance(int n, const float *a, const float *b);
 
 /* Within [-1, 1]; 0 when either vector is zero. */
 extern double rmf_cosine(int n, const float *a, const float *b);
+
+/* out := a / |a|; zeros when a is zero.  out may be a. */
+extern void rmf_normalize(int n, const float *a, float *out);
+
+/* out[i] := a[i] + b[i], a[i] - b[i], a[i] b[i].  RMF_NOT_FINITE when one does not fit a float. */
+extern rmf_status rmf_add(int n, const float *a, const float *b, float *out);
+extern rmf_status rmf_subtract(int n, const float *a, const float *b, float *out);
+extern rmf_status rmf_multiply(int n, const float *a, const float *b, float *out);
+
+/* sum[i] += a[i] */
+extern void rmf_accumulate(int n, double *sum, const float *a);
+
+/* out[i] := sum[i] / divisor.  RMF_NOT_FINITE when one does not fit a float. */
+extern rmf_status rmf_divide_sum(int n, const double *sum, double divisor, float *out);
 
 /* Plain loops in double. */
 extern double rmf_dot_double(int n, const float *a, const float *b);
