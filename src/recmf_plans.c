@@ -162,6 +162,12 @@ prepare(const RecmfStatement *statement)
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", statement->text,
 			 SPI_result_code_string(SPI_result));
+	/* A source is put in parentheses into ours; it must not close them and go on. */
+	if (list_length(SPI_plan_get_plan_sources(plan)) != 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR),
+				 errmsg("the source of the model is not a single SELECT"),
+				 errhint("Train the model again with train_model().")));
 	return plan;
 }
 
