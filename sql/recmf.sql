@@ -87,13 +87,13 @@ CREATE CAST (factor AS double precision[]) WITH FUNCTION factor_to_double_precis
 CREATE CAST (factor AS integer[]) WITH FUNCTION factor_to_integer(factor);
 
 COMMENT ON CAST (factor AS factor) IS 'checks the number of dimensions';
-COMMENT ON CAST (integer[] AS factor) IS 'on assignment: each integer as the nearest single precision number';
-COMMENT ON CAST (real[] AS factor) IS 'on assignment: exact';
-COMMENT ON CAST (double precision[] AS factor) IS 'on assignment: each number as the nearest single precision number';
-COMMENT ON CAST (numeric[] AS factor) IS 'on assignment: each number as the nearest single precision number';
-COMMENT ON CAST (factor AS real[]) IS 'implicit: exact';
-COMMENT ON CAST (factor AS double precision[]) IS 'on assignment: exact';
-COMMENT ON CAST (factor AS integer[]) IS 'explicit: rounds each element';
+COMMENT ON CAST (integer[] AS factor) IS 'each element as the nearest single precision number';
+COMMENT ON CAST (real[] AS factor) IS 'exact';
+COMMENT ON CAST (double precision[] AS factor) IS 'each element as the nearest single precision number';
+COMMENT ON CAST (numeric[] AS factor) IS 'each element as the nearest single precision number';
+COMMENT ON CAST (factor AS real[]) IS 'exact';
+COMMENT ON CAST (factor AS double precision[]) IS 'exact';
+COMMENT ON CAST (factor AS integer[]) IS 'rounds each element';
 
 
 ------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ CREATE FUNCTION recmf_create_pgvector_casts() RETURNS boolean
 	AS 'MODULE_PATHNAME', 'recmf_create_pgvector_casts' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION recmf_create_pgvector_casts() IS
-	'makes factor and the type vector of pgvector one for the other; true when a cast was created';
+	'creates casts without a function between factor and the type vector of pgvector; false when both exist';
 
 ------------------------------------------------------------------------------
 -- Registry of models
@@ -403,6 +403,111 @@ IS 'drop a recommendation model with all of its versions, tables and views';
 ------------------------------------------------------------------------------
 -- Models as values: type mf_model, mf_train
 ------------------------------------------------------------------------------
+
+CREATE TYPE mf_model;
+
+CREATE FUNCTION mf_model_in(cstring) RETURNS mf_model
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION mf_model_out(mf_model) RETURNS cstring
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION mf_model_recv(internal) RETURNS mf_model
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION mf_model_send(mf_model) RETURNS bytea
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+-- Factors do not compress, so external rather than extended.
+CREATE TYPE mf_model (
+	INPUT = mf_model_in,
+	OUTPUT = mf_model_out,
+	RECEIVE = mf_model_recv,
+	SEND = mf_model_send,
+	ALIGNMENT = double,
+	STORAGE = external
+);
+
+COMMENT ON TYPE mf_model IS 'a whole recommendation model as one value, made by mf_train';
+
+CREATE FUNCTION mf_train_transition(internal, "any", "any", double precision) RETURNS internal
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION mf_train_transition(internal, "any", "any", double precision, jsonb) RETURNS internal
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION mf_train_final(internal) RETURNS mf_model
+	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION mf_train_transition(internal, "any", "any", double precision) IS 'transition function of mf_train';
+COMMENT ON FUNCTION mf_train_transition(internal, "any", "any", double precision, jsonb) IS 'transition function of mf_train';
+COMMENT ON FUNCTION mf_train_final(internal) IS 'final function of mf_train';
+
+-- The final function gives the ratings' memory back.  Without a combine
+-- function a group is always trained in one process, which may be a worker.
+CREATE AGGREGATE mf_train(user_id "any", item_id "any", rating double precision) (
+	SFUNC = mf_train_transition,
+	STYPE = internal,
+	SSPACE = 16384,
+	FINALFUNC = mf_train_final,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE
+);
+CREATE AGGREGATE mf_train(user_id "any", item_id "any", rating double precision, options jsonb) (
+	SFUNC = mf_train_transition,
+	STYPE = internal,
+	SSPACE = 16384,
+	FINALFUNC = mf_train_final,
+	FINALFUNC_MODIFY = READ_WRITE,
+	PARALLEL = SAFE
+);
+
+COMMENT ON AGGREGATE mf_train("any", "any", double precision) IS 'trains a recommendation model on the ratings of a group';
+COMMENT ON AGGREGATE mf_train("any", "any", double precision, jsonb) IS 'trains a recommendation model on the ratings of a group, with options';
+
+CREATE FUNCTION user_factors(model mf_model,
+	OUT user_id text, OUT factor factor, OUT bias real, OUT n_ratings integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_user_factors' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1000;
+CREATE FUNCTION item_factors(model mf_model,
+	OUT item_id text, OUT factor factor, OUT bias real, OUT n_ratings integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_item_factors' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1000;
+CREATE FUNCTION model_info(model mf_model,
+	OUT feedback text, OUT factors integer, OUT users integer, OUT items integer,
+	OUT ratings bigint, OUT skipped bigint,
+	OUT mean double precision, OUT rating_min double precision, OUT rating_max double precision,
+	OUT loss double precision, OUT rmse double precision,
+	OUT user_id_type text, OUT item_id_type text, OUT settings jsonb) RETURNS record
+	AS 'MODULE_PATHNAME', 'mf_model_info' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION user_factors(mf_model) IS 'the users of a model, with their factors';
+COMMENT ON FUNCTION item_factors(mf_model) IS 'the items of a model, with their factors';
+COMMENT ON FUNCTION model_info(mf_model) IS 'what a model was trained on, with which settings, and how well it fits';
+
+-- Training and scanning a model cost far more than what COST counts by default.
+CREATE FUNCTION recommend(model mf_model, user_id bigint, k integer DEFAULT 10,
+	exclude_seen boolean DEFAULT true, unknown_user text DEFAULT 'popular',
+	OUT item_id bigint, OUT score double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_recommend' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+CREATE FUNCTION recommend(model mf_model, user_id text, k integer DEFAULT 10,
+	exclude_seen boolean DEFAULT true, unknown_user text DEFAULT 'popular',
+	OUT item_id text, OUT score double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_recommend_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION recommend(mf_model, bigint, integer, boolean, text) IS 'the k best items for a user, from a model as a value with integer ids';
+COMMENT ON FUNCTION recommend(mf_model, text, integer, boolean, text) IS 'the k best items for a user, from a model as a value, ids as text';
+
+CREATE FUNCTION predict(model mf_model, user_id bigint, item_id bigint) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'mf_model_predict' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+CREATE FUNCTION predict(model mf_model, user_id text, item_id text) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'mf_model_predict_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+
+COMMENT ON FUNCTION predict(mf_model, bigint, bigint) IS 'what a user would rate an item, from a model as a value with integer ids';
+COMMENT ON FUNCTION predict(mf_model, text, text) IS 'what a user would rate an item, from a model as a value, ids as text';
+
+CREATE FUNCTION similar_items(model mf_model, item_id bigint, k integer DEFAULT 10,
+	OUT item_id bigint, OUT similarity double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_similar_items' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+CREATE FUNCTION similar_items(model mf_model, item_id text, k integer DEFAULT 10,
+	OUT item_id text, OUT similarity double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'mf_model_similar_items_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION similar_items(mf_model, bigint, integer) IS 'the k items most similar to an item, from a model as a value with integer ids';
+COMMENT ON FUNCTION similar_items(mf_model, text, integer) IS 'the k items most similar to an item, from a model as a value, ids as text';
 
 
 ------------------------------------------------------------------------------

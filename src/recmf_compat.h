@@ -37,9 +37,7 @@ recmf_check_create_in_schema(Oid schema)
  * Input functions report bad input "softly" from PostgreSQL 16 on, so that
  * pg_input_is_valid() and COPY ... ON_ERROR can go on; before, they raise.
  */
-#if PG_VERSION_NUM >= 160000
-#include "nodes/miscnodes.h"
-#else
+#if PG_VERSION_NUM < 160000
 #define ereturn(context, dummy_value, ...) ereport(ERROR, __VA_ARGS__)
 #endif
 

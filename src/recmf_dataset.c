@@ -61,14 +61,13 @@ recmf_dataset_reserve(const RecmfDataset *dataset, Size more)
 
 	if (used > allowed || more > allowed - used)
 	{
-		Size		megabytes = used / (1024 * 1024) + more / (1024 * 1024) + 1;
+		Size		megabytes = used / (1024 * 1024) + more / (1024 * 1024) + 2;
 
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("training needs about %zu MB, more than recmf.training_memory allows", megabytes),
-				 errdetail("recmf.training_memory is %d MB; %lld ratings of %d users and %d items were read.",
-						   recmf_training_memory / 1024, (long long) dataset->n_triples,
-						   recmf_ids_count(dataset->users), recmf_ids_count(dataset->items)),
+				 errdetail("recmf.training_memory is %d MB, and %lld ratings have been read.",
+						   recmf_training_memory / 1024, (long long) dataset->n_triples),
 				 errhint("Raise it with SET recmf.training_memory if the machine has the memory, or train on fewer ratings.")));
 	}
 }
@@ -145,6 +144,7 @@ recmf_dataset_finish(RecmfDataset *dataset)
 	int64		n_items = recmf_ids_count(dataset->items);
 	Size		starts = sizeof(int64_t) * (Size) (n_users + n_items + Max(n_users, n_items) + 3);
 	int64_t    *scratch;
+	rmf_status	status;
 
 	/*
 	 * The most at any time is while the ids are sorted (at most 24 bytes an
@@ -161,10 +161,15 @@ recmf_dataset_finish(RecmfDataset *dataset)
 	scratch = (int64_t *) MemoryContextAllocHuge(dataset->context,
 												 sizeof(int64_t) * (Max(n_users, n_items) + 1));
 	make_csr(dataset, &dataset->by_user, n_users, n_items, n);
-	recmf_check_status(rmf_csr_build(n, dataset->triple_user, dataset->triple_item, dataset->triple_rating,
-									 dataset->feedback == RMF_IMPLICIT ? RMF_MERGE_SUM : RMF_MERGE_MEAN,
-									 &dataset->by_user, scratch, recmf_poll()),
-					   "sort the ratings");
+	status = rmf_csr_build(n, dataset->triple_user, dataset->triple_item, dataset->triple_rating,
+						   dataset->feedback == RMF_IMPLICIT ? RMF_MERGE_SUM : RMF_MERGE_MEAN,
+						   &dataset->by_user, scratch, recmf_poll());
+	if (status == RMF_NOT_FINITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("ratings of the same user and item add up past the range of real"),
+				 errhint("Scale the ratings down.")));
+	recmf_check_status(status, "sort the ratings");
 
 	pfree(dataset->triple_user);
 	pfree(dataset->triple_item);

@@ -99,7 +99,8 @@ check_typmod(int dim, int32 typmod)
 	if (typmod != -1 && dim != typmod)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("expected %d dimensions, not %d", typmod, dim)));
+				 errmsg_plural("expected %d dimension, not %d",
+							   "expected %d dimensions, not %d", typmod, typmod, dim)));
 }
 
 Factor *
@@ -190,13 +191,17 @@ number_end(const char *p)
 	return p;
 }
 
-/* Whether NaN or an infinity is spelled at p, as float4 input takes it. */
-static bool
-is_special_number(const char *p)
+/* What a float4 may be but an element may not, where it is spelled at p, or NULL. */
+static const char *
+special_number(const char *p)
 {
 	if (*p == '+' || *p == '-')
 		p++;
-	return pg_strncasecmp(p, "nan", 3) == 0 || pg_strncasecmp(p, "inf", 3) == 0;
+	if (pg_strncasecmp(p, "nan", 3) == 0)
+		return "NaN";
+	if (pg_strncasecmp(p, "inf", 3) == 0)
+		return "infinity";
+	return NULL;
 }
 
 /*
@@ -207,6 +212,15 @@ static inline float4
 nearest_float4(const char *p)
 {
 	return strtof(p, NULL);
+}
+
+/* A number for a message, cut where it is long. */
+static char *
+shown(const char *number, Size length)
+{
+	if (length <= 40)
+		return pnstrdup(number, length);
+	return psprintf("%.*s...", 37, number);
 }
 
 #define SYNTAX_ERROR(...) \
@@ -259,11 +273,11 @@ recmf_factor_in(PG_FUNCTION_ARGS)
 				SYNTAX_ERROR("The text ends before the closing \"]\".");
 			if (*p == ',' || *p == ']')
 				SYNTAX_ERROR("There is no number at position %d.", i + 1);
-			if (is_special_number(p))
+			if (special_number(p) != NULL)
 				ereturn(fcinfo->context, (Datum) 0,
 						(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-						 errmsg("NaN and infinity are not allowed in a factor"),
-						 errdetail("One is at position %d.", i + 1)));
+						 errmsg("%s is not allowed in a factor", special_number(p)),
+						 errdetail("It is at position %d.", i + 1)));
 			SYNTAX_ERROR("What stands at position %d is not a number.", i + 1);
 		}
 
@@ -271,15 +285,15 @@ recmf_factor_in(PG_FUNCTION_ARGS)
 		if (isinf(factor->x[i]))
 			ereturn(fcinfo->context, (Datum) 0,
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-					 errmsg("\"%.*s\" is out of range for an element of a factor",
-							(int) Min(end - p, 64), p),
+					 errmsg("\"%s\" is out of range for an element of a factor",
+							shown(p, end - p)),
 					 errdetail("It is at position %d; elements are single precision numbers.", i + 1)));
 
 		p = skip_space(end);
 		if (*p == '\0')
 			SYNTAX_ERROR("The text ends before the closing \"]\".");
 		if (*p != (i + 1 < dim ? ',' : ']'))
-			SYNTAX_ERROR("What stands at position %d is not a number.", i + 1);
+			SYNTAX_ERROR("The number at position %d is followed by neither \",\" nor \"]\".", i + 1);
 		p++;
 	}
 	if (*skip_space(p) != '\0')
@@ -288,7 +302,8 @@ recmf_factor_in(PG_FUNCTION_ARGS)
 	if (typmod != -1 && dim != typmod)
 		ereturn(fcinfo->context, (Datum) 0,
 				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("expected %d dimensions, not %d", typmod, (int) dim)));
+				 errmsg_plural("expected %d dimension, not %d",
+							   "expected %d dimensions, not %d", typmod, typmod, (int) dim)));
 
 	PG_RETURN_FACTOR_P(factor);
 }
@@ -401,10 +416,15 @@ float4_from_double(double value, int position)
 	float4		result = (float4) value;
 
 	if (unlikely(isinf(result)) && !isinf(value))
+	{
+		char		text[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+		double_to_shortest_decimal_buf(value, text);
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("\"%.16g\" is out of range for an element of a factor", value),
+				 errmsg("\"%s\" is out of range for an element of a factor", text),
 				 errdetail("It is at position %d; elements are single precision numbers.", position)));
+	}
 	return result;
 }
 
@@ -421,7 +441,8 @@ float4_from_numeric(Datum numeric, int position)
 	if (isinf(result) && number_end(text) != text)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("\"%.64s\" is out of range for an element of a factor", text),
+				 errmsg("\"%s\" is out of range for an element of a factor",
+						shown(text, strlen(text))),
 				 errdetail("It is at position %d; elements are single precision numbers.", position)));
 	pfree(text);
 	return result;

@@ -340,7 +340,8 @@ state_values(ArrayType *state, int *dim)
 	float8	   *values = (float8 *) ARR_DATA_PTR(state);
 
 	if (ARR_NDIM(state) != 1 || ARR_HASNULL(state) || ARR_ELEMTYPE(state) != FLOAT8OID ||
-		n > FACTOR_MAX_DIMENSIONS + 1 || !(values[0] >= 0.0) || (n == 1) != (values[0] == 0.0))
+		n > FACTOR_MAX_DIMENSIONS + 1 || !(values[0] >= 0.0) || isinf(values[0]) ||
+		(n == 1) != (values[0] == 0.0))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid state of an aggregate of factors")));

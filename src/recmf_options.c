@@ -52,14 +52,14 @@ static const Option option_table[] = {
 	{"iterations", OPTION_INTEGER, offsetof(rmf_settings, iterations), 1, 1000,
 	"a whole number between 1 and 1000", 0, NULL},
 	{"regularization", OPTION_NUMBER, offsetof(rmf_settings, regularization), 0, INFINITY,
-	"a number that is at least 0", 0, NULL},
+	"at least 0 and in the range of double precision", 0, NULL},
 	{"regularization_scaling", OPTION_NUMBER, offsetof(rmf_settings, regularization_scaling), 0, 2,
 	"a number between 0 and 2", 0, NULL},
 	{"bias_regularization", OPTION_NUMBER, offsetof(rmf_settings, bias_regularization), 0, INFINITY,
-		"a number that is at least 0", RMF_EXPLICIT,
+		"at least 0 and in the range of double precision", RMF_EXPLICIT,
 	"Models of implicit feedback have no biases. Leave it out, or use feedback explicit if the ratings are grades."},
 	{"alpha", OPTION_NUMBER, offsetof(rmf_settings, alpha), DBL_MIN, INFINITY,
-		"a number greater than 0", RMF_IMPLICIT,
+		"greater than 0 and in the range of double precision", RMF_IMPLICIT,
 	"alpha is the confidence that an implicit rating adds. Leave it out, or use feedback implicit if the ratings are counts or strengths."},
 	{"seed", OPTION_SEED, offsetof(rmf_settings, seed), 0, 0,
 	"a whole number in the range of bigint", 0, NULL},
@@ -235,6 +235,7 @@ bad_value(const Option *option, const char *value)
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid value for training option \"%s\": %s", option->name, cut(value)),
 			 errdetail("It must be %s.", option->range),
+			 option->kind == OPTION_SEED ? errhint("Leave the option out for the default.") :
 			 errhint("Leave the option out to let a rule choose by the data.")));
 }
 

@@ -107,6 +107,8 @@ create_cast(Oid source, Oid target, const char *context)
 
 	SPI_execute(psprintf("CREATE CAST (%s AS %s) WITHOUT FUNCTION AS %s",
 						 source_name, target_name, context), false, 0);
+	SPI_execute(psprintf("COMMENT ON CAST (%s AS %s) IS 'same layout'",
+						 source_name, target_name), false, 0);
 	return true;
 }
 

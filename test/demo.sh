@@ -1,6 +1,52 @@
 #!/usr/bin/env bash
+# demo.sh: from nothing to recommendations ("make demo").
+#
+# Installs what is missing (Debian), builds below build/demo, starts a private
+# server in a temporary directory, and runs test/demo.sql on a shop's real
+# orders (test/data).  A second run reuses packages and objects.
+#
+# KEEP=1 leaves the server running and says how to connect and how to stop it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . test/lib.sh
+
+KEEP=${KEEP:-0}
+unset MAKEFLAGS MAKELEVEL MFLAGS
+
+started=$(date +%s%N)
+seconds() { awk -v ns=$(($(date +%s%N) - $1)) 'BEGIN { printf "%.1f s", ns / 1e9 }'; }
+
 find_postgres
 install_packages gcc libc6-dev make xz-utils libopenblas-serial-dev $PG_PACKAGES
+make_work_directory demo
+
+at=$(date +%s%N)
+printf 'Building recmf for %s ... ' "$("$PG_CONFIG" --version)"
+copy_sources build/demo
+make -s -j"$(nproc)" --no-print-directory -C build/demo all PG_CONFIG="$PG_CONFIG" WERROR=0 \
+	>"$WORK/build.log" 2>&1 || { say failed; cat "$WORK/build.log" >&2; exit 1; }
+make_private_server build/demo
+say "$(seconds "$at")"
+
+at=$(date +%s%N)
+printf 'Starting a private PostgreSQL in %s ... ' "$WORK"
+start_cluster
+"$PGBIN/createdb" demo
+say "$(seconds "$at")"
+
+"$PGBIN/psql" -X -q -d demo -v ON_ERROR_STOP=1 -f test/demo.sql
+
+say "" "From start to end: $(seconds "$started")."
+if [ "$KEEP" != 0 ]; then
+	KEEP_WORK=yes
+	if [ -n "$SERVER_USER" ]; then
+		stop="setpriv --reuid=$SERVER_USER --regid=$(id -g "$SERVER_USER") --clear-groups"
+	else
+		stop=
+	fi
+	say "The server is left running. To connect, and to stop and remove it:" "" \
+		"    $PGBIN/psql -h $PGHOST -U postgres demo" \
+		"    ${stop:+$stop }$PGBIN/pg_ctl -D $PGDATA -m fast stop && rm -rf $WORK"
+else
+	say "The server is stopped and removed. KEEP=1 make demo leaves it running."
+fi

@@ -26,7 +26,7 @@ WORK=
 SERVER_USER=
 KEEP_WORK=
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 die() { printf '%s\n' "$@" >&2; exit 1; }
 
 is_root() { [ "$(id -u)" = 0 ]; }

@@ -36,8 +36,6 @@
 #define LAST_RIDGE 1.0f
 #define RIDGE_STEP 4.0f
 
-#define START_SCALE 0.1
-
 typedef struct workspace
 {
 	int			width;			/* unknowns of a row */
@@ -109,14 +107,14 @@ rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed,
 {
 	int32_t		factors = problem->factors;
 	int32_t		dimensions = rmf_dimensions(problem);
-	double		sd = START_SCALE / sqrt(factors);
 
 	for (int64_t r = 0; r < n; r++)
 	{
 		float	   *row = rows + r * dimensions;
 
 		/* the side goes into the seed, so that user 7 and item 7 differ */
-		rmf_random_normal(keys[r], seed ^ rmf_mix64((uint64_t) side), sd, factors, row);
+		rmf_random_normal(keys[r], seed ^ rmf_mix64((uint64_t) side), problem->start_sd,
+						  factors, row);
 		if (problem->feedback == RMF_EXPLICIT)
 		{
 			row[rmf_bias_position(problem, side)] = 0;

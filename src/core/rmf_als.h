@@ -73,7 +73,9 @@ extern void rmf_settings_init(rmf_settings *settings, rmf_feedback feedback);
 /*
  * Replaces what is to be set by rule, from the data's summary.  The rules and
  * what they were measured on stand in rmf_settings.c.  RMF_BAD_ARGUMENT: *field
- * names the setting that is out of range.
+ * names the setting that is out of range, or "ratings" where there are none or
+ * (implicit) some are not positive.  Settings of the other kind of feedback
+ * must be, and stay, NAN.
  */
 extern rmf_status rmf_settings_resolve(rmf_settings *settings, int64_t n_users, int64_t n_items,
 									   const rmf_csr_stats *ratings, const char **field);
@@ -89,6 +91,7 @@ typedef struct rmf_problem
 	double		regularization;
 	double		regularization_scaling;
 	double		bias_regularization;
+	double		start_sd;		/* standard deviation of start values; only rmf_als_start() looks */
 } rmf_problem;
 
 /* From resolved settings. */
@@ -110,8 +113,10 @@ rmf_bias_position(const rmf_problem *problem, rmf_side side)
 }
 
 /*
- * Start values: N(0, (0.1/sqrt(factors))^2) that depend on (key of the row,
- * side, seed) alone, biases 0.  rows: n x rmf_dimensions(); keys: n.
+ * Start values: N(0, start_sd^2) that depend on (key of the row, side, seed)
+ * alone, biases 0.  rows: n x rmf_dimensions(); keys: n.  start_sd is
+ * 0.1 / sqrt(factors), for explicit feedback times the root of the ratings'
+ * standard deviation, so that the unit of the ratings does not matter.
  */
 extern void rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed,
 						  int64_t n, const uint64_t *keys, float *rows);

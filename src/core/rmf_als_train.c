@@ -29,7 +29,7 @@ rmf_als_row_penalty(const rmf_problem *problem, double weight, int64_t n_other)
 double
 rmf_als_score(const rmf_problem *problem, const float *user, const float *item)
 {
-	return problem->mean + rmf_vector_best()->dot(rmf_dimensions(problem), user, item);
+	return problem->mean + rmf_dot(rmf_dimensions(problem), user, item);
 }
 
 /* What the ratings add to the objective beside a0 times the sum over all entries. */
@@ -43,7 +43,6 @@ static rmf_status
 sum_observed(const rmf_problem *problem, const rmf_csr *by_user, const float *users,
 			 const float *items, observed_loss *sum, const rmf_poll *poll)
 {
-	const rmf_vector_kernels *kernels = rmf_vector_best();
 	int32_t		dimensions = rmf_dimensions(problem);
 	int64_t		between_polls = POLL_PRODUCTS / dimensions;
 	double		a0 = problem->unobserved;
@@ -57,7 +56,7 @@ sum_observed(const rmf_problem *problem, const rmf_csr *by_user, const float *us
 		for (int64_t t = by_user->start[u]; t < by_user->start[u + 1]; t++)
 		{
 			const float *item = items + (int64_t) by_user->column[t] * dimensions;
-			double		score = kernels->dot(dimensions, user, item);
+			double		score = rmf_dot(dimensions, user, item);
 			double		error;
 
 			if (t % between_polls == 0 && rmf_poll_cancelled(poll))
@@ -84,7 +83,6 @@ static rmf_status
 sum_penalty(const rmf_problem *problem, rmf_side side, const rmf_csr *ratings, const float *rows,
 			double *sum, const rmf_poll *poll)
 {
-	const rmf_vector_kernels *kernels = rmf_vector_best();
 	int32_t		factors = problem->factors;
 	int32_t		dimensions = rmf_dimensions(problem);
 	int64_t		between_polls = POLL_PRODUCTS / dimensions;
@@ -110,7 +108,7 @@ sum_penalty(const rmf_problem *problem, rmf_side side, const rmf_csr *ratings, c
 				weight += problem->strength * ratings->value[t];
 		}
 		*sum += rmf_als_row_penalty(problem, weight, ratings->n_columns) *
-			kernels->dot(factors, row, row);
+			rmf_dot(factors, row, row);
 	}
 	return RMF_OK;
 }

@@ -3,6 +3,7 @@
  *	  Settings of a training run: what is allowed, and what is chosen from the
  *	  data where the user chose nothing.
  */
+#include <float.h>
 #include <math.h>
 
 #include "rmf_als.h"
@@ -33,6 +34,13 @@
 #define EXPLICIT_BIAS_REGULARIZATION 2.0
 #define EXPLICIT_ITERATIONS 8
 
+/*
+ * Start values, times 1 / sqrt(factors).  Factors are in units of the root of
+ * a rating's, and a start that is far too small costs iterations: with stars
+ * times a million, eight iterations came to RMSE .9265 instead of .9090.
+ */
+#define START_SD 0.1
+
 #define DEFAULT_FACTORS 64
 #define DEFAULT_SEED 42
 
@@ -56,6 +64,13 @@ set_if_nan(double *setting, double value)
 		*setting = value;
 }
 
+/* The unit of explicit ratings. */
+static double
+spread(const rmf_csr_stats *ratings)
+{
+	return ratings->sd > 0 ? ratings->sd : 1;
+}
+
 /* The weight of an unobserved entry; both sides of the conversion to alpha. */
 static double
 unobserved_weight(double alpha, double mean)
@@ -63,26 +78,65 @@ unobserved_weight(double alpha, double mean)
 	return 1 / (alpha * mean);
 }
 
-/* The name of the first setting that is out of range, or NULL. */
+/* Is a setting neither left to the rules (NAN) nor within its range? */
+static int
+is_out_of_range(double setting, double least, double most)
+{
+	return !isnan(setting) && !(setting >= least && setting <= most);
+}
+
+/* The name of the first setting that was given and is out of range, or NULL. */
 static const char *
 setting_out_of_range(const rmf_settings *settings)
 {
 	int			is_explicit = settings->feedback == RMF_EXPLICIT;
 
-	if (settings->factors < 1 || settings->factors > RMF_MAX_FACTORS)
+	if (settings->factors < 0 || settings->factors > RMF_MAX_FACTORS)
 		return "factors";
-	if (settings->iterations < 1 || settings->iterations > MAX_ITERATIONS)
+	if (settings->iterations < 0 || settings->iterations > MAX_ITERATIONS)
 		return "iterations";
-	if (!(settings->regularization >= 0 && isfinite(settings->regularization)))
+	if (is_out_of_range(settings->regularization, 0, DBL_MAX))
 		return "regularization";
-	if (!(settings->regularization_scaling >= 0 && settings->regularization_scaling <= 2))
+	if (is_out_of_range(settings->regularization_scaling, 0, 2))
 		return "regularization_scaling";
-	if (is_explicit ? !(settings->bias_regularization >= 0 && isfinite(settings->bias_regularization))
+	if (is_explicit ? is_out_of_range(settings->bias_regularization, 0, DBL_MAX)
 		: !isnan(settings->bias_regularization))
 		return "bias_regularization";
-	if (is_explicit ? !isnan(settings->alpha)
-		: !(settings->alpha > 0 && isfinite(settings->alpha)))
+	if (is_explicit ? !isnan(settings->alpha) : is_out_of_range(settings->alpha, DBL_MIN, DBL_MAX))
 		return "alpha";
+	return NULL;
+}
+
+static void
+resolve_explicit(rmf_settings *settings, const rmf_csr_stats *ratings)
+{
+	if (settings->iterations == 0)
+		settings->iterations = EXPLICIT_ITERATIONS;
+	set_if_nan(&settings->regularization,
+			   EXPLICIT_REGULARIZATION_PER_SD * spread(ratings));
+	set_if_nan(&settings->regularization_scaling, EXPLICIT_SCALING);
+	set_if_nan(&settings->bias_regularization, EXPLICIT_BIAS_REGULARIZATION);
+}
+
+/* Returns the name of the setting that leaves single precision with these ratings, or NULL. */
+static const char *
+resolve_implicit(rmf_settings *settings, int64_t n_users, int64_t n_items,
+				 const rmf_csr_stats *ratings)
+{
+	double		cells = (double) n_users * (double) n_items;
+	double		ratings_per_user = (double) ratings->n_entries / (double) n_users;
+	double		a0;
+
+	if (settings->iterations == 0)
+		settings->iterations = IMPLICIT_ITERATIONS;
+	set_if_nan(&settings->alpha, cells / (UNOBSERVED_PER_DENSITY * ratings->sum));
+	a0 = unobserved_weight(settings->alpha, ratings->mean);
+	if (!(a0 <= FLT_MAX))
+		return "alpha";
+	set_if_nan(&settings->regularization,
+			   IMPLICIT_REGULARIZATION * (1 + a0) *
+			   pow(ratings_per_user, IMPLICIT_REGULARIZATION_EXPONENT));
+	set_if_nan(&settings->regularization_scaling, IMPLICIT_SCALING);
 	return NULL;
 }
 
@@ -90,44 +144,23 @@ rmf_status
 rmf_settings_resolve(rmf_settings *settings, int64_t n_users, int64_t n_items,
 					 const rmf_csr_stats *ratings, const char **field)
 {
-	double		cells = (double) n_users * (double) n_items;
-
-	*field = NULL;
 	if (settings->feedback != RMF_EXPLICIT && settings->feedback != RMF_IMPLICIT)
 		*field = "feedback";
 	else if (n_users < 1 || n_items < 1 || ratings->n_entries < 1)
 		*field = "ratings";
 	else if (settings->feedback == RMF_IMPLICIT && !(ratings->min > 0))
 		*field = "ratings";
+	else
+		*field = setting_out_of_range(settings);
 	if (*field != NULL)
 		return RMF_BAD_ARGUMENT;
 
 	if (settings->factors == 0)
 		settings->factors = DEFAULT_FACTORS;
 	if (settings->feedback == RMF_EXPLICIT)
-	{
-		if (settings->iterations == 0)
-			settings->iterations = EXPLICIT_ITERATIONS;
-		set_if_nan(&settings->regularization,
-				   EXPLICIT_REGULARIZATION_PER_SD * (ratings->sd > 0 ? ratings->sd : 1));
-		set_if_nan(&settings->regularization_scaling, EXPLICIT_SCALING);
-		set_if_nan(&settings->bias_regularization, EXPLICIT_BIAS_REGULARIZATION);
-	}
+		resolve_explicit(settings, ratings);
 	else
-	{
-		double		a0;
-
-		if (settings->iterations == 0)
-			settings->iterations = IMPLICIT_ITERATIONS;
-		set_if_nan(&settings->alpha, cells / (UNOBSERVED_PER_DENSITY * ratings->sum));
-		a0 = unobserved_weight(settings->alpha, ratings->mean);
-		set_if_nan(&settings->regularization,
-				   IMPLICIT_REGULARIZATION * (1 + a0) *
-				   pow((double) ratings->n_entries / (double) n_users, IMPLICIT_REGULARIZATION_EXPONENT));
-		set_if_nan(&settings->regularization_scaling, IMPLICIT_SCALING);
-	}
-
-	*field = setting_out_of_range(settings);
+		*field = resolve_implicit(settings, n_users, n_items, ratings);
 	return *field == NULL ? RMF_OK : RMF_BAD_ARGUMENT;
 }
 
@@ -138,12 +171,14 @@ rmf_problem_init(rmf_problem *problem, const rmf_settings *settings, const rmf_c
 	problem->factors = settings->factors;
 	problem->regularization = settings->regularization;
 	problem->regularization_scaling = settings->regularization_scaling;
+	problem->start_sd = START_SD / sqrt(settings->factors);
 	if (settings->feedback == RMF_EXPLICIT)
 	{
 		problem->mean = ratings->mean;
 		problem->strength = 1;
 		problem->unobserved = 0;
 		problem->bias_regularization = settings->bias_regularization;
+		problem->start_sd *= sqrt(spread(ratings));
 	}
 	else
 	{

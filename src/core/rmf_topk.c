@@ -62,7 +62,6 @@ rmf_topk(int64_t n, int32_t dimensions, const float *rows, const float *query,
 		 int64_t n_skip, const int32_t *skip, int32_t k, rmf_scored *out,
 		 int32_t *found, const rmf_poll *poll)
 {
-	const rmf_vector_kernels *kernels = rmf_vector_best();
 	int64_t		between_polls;
 	int64_t		skipped = 0;
 	int32_t		kept = 0;
@@ -88,7 +87,7 @@ rmf_topk(int64_t n, int32_t dimensions, const float *rows, const float *query,
 			continue;
 
 		entry.index = (int32_t) i;
-		entry.score = (float) kernels->dot(dimensions, query, rows + i * dimensions);
+		entry.score = (float) rmf_dot(dimensions, query, rows + i * dimensions);
 		if (!isfinite(entry.score))
 			return RMF_NOT_FINITE;
 		if (kept < k)

@@ -150,7 +150,8 @@ rmf_cosine(int n, const float *a, const float *b)
 	if (aa == 0.0 || bb == 0.0)
 		return 0.0;
 
-	cosine = ab / (sqrt(aa) * sqrt(bb));
+	/* Within the range of a double for up to 2^31 floats: 1e-180 to 1e180.  Exactly 1 when a is b. */
+	cosine = ab / sqrt(aa * bb);
 	if (cosine > 1.0)
 		return 1.0;
 	if (cosine < -1.0)

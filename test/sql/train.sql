@@ -120,9 +120,9 @@ SELECT round(avg(s.rating_mean + inner_product(u.factor, i.factor))::numeric, 3)
 FROM tiny_users u, tiny_items i, recmf_models s WHERE s.model = 'tiny' AND s.active;
 -- no regularization and more factors than ratings: solved with the least ridge that works, never NaN
 SELECT users, items, loss[array_length(loss, 1)] < loss[1] AS falls
-FROM train_model('tiny', 'orders', factors => 64, regularization => 0);
+FROM train_model('free', 'orders', factors => 64, regularization => 0);
 SELECT users, items, loss[array_length(loss, 1)] < 1e-3 AS fitted
-FROM train_model('tiny', 'SELECT user_id, length(item_id) AS item_id, rating FROM orders', feedback => 'explicit', factors => 64, regularization => 0, bias_regularization => 0);
+FROM train_model('free_stars', 'SELECT user_id, length(item_id) AS item_id, rating FROM orders', feedback => 'explicit', factors => 64, regularization => 0, bias_regularization => 0);
 
 -- a source where one user's rows can't be found fast: the index to create
 CREATE TABLE long_orders AS SELECT u AS user_id, i AS item_id, 1 + u % 3 AS quantity, repeat('x', 500) AS note

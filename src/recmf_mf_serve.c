@@ -1,0 +1,354 @@
+/*
+ * recmf_mf_serve.c
+ *	  Recommendations, predictions and similar items from a value of type
+ *	  mf_model.
+ *
+ * Everything is in the value, so these functions read no table and are
+ * immutable.  Each exists for integer ids and for the text form of any ids.
+ *
+ * Memory: the detoasted model and what is computed from it are in the caller's
+ * short-lived context; the rows go into a tuplestore.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "funcapi.h"
+#include "lib/binaryheap.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+#include "core/rmf_topk.h"
+#include "core/rmf_vector.h"
+#include "recmf_mf_model.h"
+
+PG_FUNCTION_INFO_V1(mf_model_recommend);
+PG_FUNCTION_INFO_V1(mf_model_recommend_text);
+PG_FUNCTION_INFO_V1(mf_model_predict);
+PG_FUNCTION_INFO_V1(mf_model_predict_text);
+PG_FUNCTION_INFO_V1(mf_model_similar_items);
+PG_FUNCTION_INFO_V1(mf_model_similar_items_text);
+
+/* Items between two looks at pending interrupts. */
+#define ITEMS_BETWEEN_INTERRUPTS 4096
+
+static const char *
+kind_name(RecmfIdKind kind)
+{
+	return kind == RECMF_ID_UUID ? "uuid" : kind == RECMF_ID_TEXT ? "text" : "integer";
+}
+
+/* For the functions on bigint: "call" is the hint's call in text form. */
+static void
+require_integers(const MfModelIds *ids, const char *whose, const char *call)
+{
+	if (ids->kind != RECMF_ID_INTEGER)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("model has %s %s ids", kind_name(ids->kind), whose),
+				 errhint("Pass ids as text and get text back: %s.", call)));
+}
+
+static int32
+get_k(FunctionCallInfo fcinfo, int argument)
+{
+	int32		k;
+
+	if (PG_ARGISNULL(argument))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("k must not be null"),
+				 errhint("Leave it out for 10 rows.")));
+	k = PG_GETARG_INT32(argument);
+	if (k < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("k must be at least 1, not %d", k)));
+	return k;
+}
+
+/* True for 'popular', false for 'nothing'. */
+static bool
+get_unknown_user(FunctionCallInfo fcinfo, int argument)
+{
+	char	   *choice = PG_ARGISNULL(argument) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(argument));
+
+	if (choice != NULL && strcmp(choice, "popular") == 0)
+		return true;
+	if (choice != NULL && strcmp(choice, "nothing") == 0)
+		return false;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 choice == NULL ? errmsg("unknown_user must not be null") :
+			 errmsg("unrecognized value for unknown_user: %s", recmf_id_describe_text(PG_GETARG_TEXT_PP(argument))),
+			 errhint("Use popular, which gives the items that most users rated, or nothing.")));
+	return false;				/* keep compiler quiet */
+}
+
+static Datum
+item_id(const MfModelView *view, int32 item, bool as_text)
+{
+	return as_text ? mf_model_id_text(&view->items, item) : Int64GetDatum(view->items.integers[item]);
+}
+
+/* A row (item id, score or NULL, rank). */
+static void
+put_row(ReturnSetInfo *result, Datum id, double score, bool score_null, int32 rank)
+{
+	Datum		values[3];
+	bool		nulls[3] = {false, score_null, false};
+
+	values[0] = id;
+	values[1] = score_null ? (Datum) 0 : Float8GetDatum(score);
+	values[2] = Int32GetDatum(rank);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* A heap with the less popular of two items nearer to the root; ties go by id. */
+static int
+less_popular(Datum a, Datum b, void *arg)
+{
+	const MfModelView *view = (const MfModelView *) arg;
+	int32		item_a = DatumGetInt32(a);
+	int32		item_b = DatumGetInt32(b);
+	int32		n_a = view->item_n_ratings[item_a];
+	int32		n_b = view->item_n_ratings[item_b];
+
+	if (n_a != n_b)
+		return n_a < n_b ? 1 : -1;
+	return item_a > item_b ? 1 : -1;
+}
+
+static void
+put_popular(ReturnSetInfo *result, const MfModelView *view, int32 k, bool as_text)
+{
+	binaryheap *heap = binaryheap_allocate(k, less_popular, (void *) view);
+	int32	   *best = (int32 *) palloc(sizeof(int32) * (Size) k);
+	int32		item;
+	int32		i;
+
+	for (item = 0; item < view->items.count; item++)
+	{
+		if (item < k)
+			binaryheap_add_unordered(heap, Int32GetDatum(item));
+		else
+		{
+			if (item == k)
+				binaryheap_build(heap);
+			if (less_popular(binaryheap_first(heap), Int32GetDatum(item), (void *) view) > 0)
+				binaryheap_replace_first(heap, Int32GetDatum(item));
+		}
+		if (item % ITEMS_BETWEEN_INTERRUPTS == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	binaryheap_build(heap);
+	for (i = k; i-- > 0;)
+		best[i] = DatumGetInt32(binaryheap_remove_first(heap));
+	for (i = 0; i < k; i++)
+		put_row(result, item_id(view, best[i], as_text), 0, true, i + 1);
+}
+
+static Datum
+recommend(FunctionCallInfo fcinfo, bool as_text)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	int32		k = get_k(fcinfo, 2);
+	bool		popular = get_unknown_user(fcinfo, 4);
+	MfModelView view;
+	int32		user = -1;
+	int32		n_seen = 0;
+	const int32 *seen = NULL;
+	rmf_scored *best;
+	int32		found;
+	int32		i;
+
+	if (PG_ARGISNULL(3))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("exclude_seen must not be null")));
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	mf_model_from_datum(PG_GETARG_DATUM(0), &view);
+	k = Min(k, view.items.count);
+
+	if (!as_text)
+	{
+		char	   *call = psprintf("recommend(model, '" INT64_FORMAT "', %d)",
+									PG_ARGISNULL(1) ? INT64CONST(0) : PG_GETARG_INT64(1),
+									PG_GETARG_INT32(2));
+
+		require_integers(&view.items, "item", call);
+		require_integers(&view.users, "user", call);
+		if (!PG_ARGISNULL(1))
+			user = mf_model_lookup_integer(&view.users, PG_GETARG_INT64(1));
+	}
+	else if (!PG_ARGISNULL(1))
+		user = mf_model_lookup_text(&view.users, PG_GETARG_TEXT_PP(1));
+
+	if (user < 0)
+	{
+		if (popular)
+			put_popular(result, &view, k, as_text);
+		return (Datum) 0;
+	}
+
+	if (PG_GETARG_BOOL(3))
+		seen = mf_model_seen(&view, user, &n_seen);
+	best = (rmf_scored *) palloc(sizeof(rmf_scored) * (Size) k);
+	recmf_check_status(rmf_topk(view.items.count, view.dimensions, view.item_rows,
+								view.user_rows + (Size) user * view.dimensions,
+								n_seen, seen, k, best, &found, recmf_poll()),
+					   "find the best items");
+	for (i = 0; i < found; i++)
+		put_row(result, item_id(&view, best[i].index, as_text),
+				view.problem.mean + best[i].score, false, i + 1);
+	return (Datum) 0;
+}
+
+Datum
+mf_model_recommend(PG_FUNCTION_ARGS)
+{
+	return recommend(fcinfo, false);
+}
+
+Datum
+mf_model_recommend_text(PG_FUNCTION_ARGS)
+{
+	return recommend(fcinfo, true);
+}
+
+static Datum
+predict(FunctionCallInfo fcinfo, bool as_text)
+{
+	MfModelView view;
+	int32		user;
+	int32		item;
+	double		score;
+
+	mf_model_from_datum(PG_GETARG_DATUM(0), &view);
+	if (as_text)
+	{
+		user = mf_model_lookup_text(&view.users, PG_GETARG_TEXT_PP(1));
+		item = mf_model_lookup_text(&view.items, PG_GETARG_TEXT_PP(2));
+	}
+	else
+	{
+		char	   *call = psprintf("predict(model, '" INT64_FORMAT "', '" INT64_FORMAT "')",
+									PG_GETARG_INT64(1), PG_GETARG_INT64(2));
+
+		require_integers(&view.users, "user", call);
+		require_integers(&view.items, "item", call);
+		user = mf_model_lookup_integer(&view.users, PG_GETARG_INT64(1));
+		item = mf_model_lookup_integer(&view.items, PG_GETARG_INT64(2));
+	}
+	if (user < 0 || item < 0)
+		PG_RETURN_NULL();
+
+	score = rmf_als_score(&view.problem, view.user_rows + (Size) user * view.dimensions,
+						  view.item_rows + (Size) item * view.dimensions);
+	if (!isfinite(score))
+		recmf_check_status(RMF_NOT_FINITE, "predict a rating");
+	if (view.problem.feedback == RMF_EXPLICIT)
+		score = Max(view.header->rating_min, Min(view.header->rating_max, score));
+	PG_RETURN_FLOAT8(score);
+}
+
+Datum
+mf_model_predict(PG_FUNCTION_ARGS)
+{
+	return predict(fcinfo, false);
+}
+
+Datum
+mf_model_predict_text(PG_FUNCTION_ARGS)
+{
+	return predict(fcinfo, true);
+}
+
+/*
+ * Cosine similarity of the latent factors.  An item whose factors are all zero
+ * is similar to nothing.
+ */
+static Datum
+similar_items(FunctionCallInfo fcinfo, bool as_text)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	const rmf_vector_kernels *kernels = rmf_vector_best();
+	const float one = 1;
+	int32		k = get_k(fcinfo, 2);
+	MfModelView view;
+	int32		item = -1;
+	const float *query;
+	float	   *similarity;
+	int32	   *skip;
+	int32		n_skip = 0;
+	rmf_scored *best;
+	int32		found;
+	int32		i;
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	mf_model_from_datum(PG_GETARG_DATUM(0), &view);
+	k = Min(k, view.items.count);
+
+	if (!as_text)
+	{
+		require_integers(&view.items, "item",
+						 psprintf("similar_items(model, '" INT64_FORMAT "', %d)",
+								  PG_ARGISNULL(1) ? INT64CONST(0) : PG_GETARG_INT64(1),
+								  PG_GETARG_INT32(2)));
+		if (!PG_ARGISNULL(1))
+			item = mf_model_lookup_integer(&view.items, PG_GETARG_INT64(1));
+	}
+	else if (!PG_ARGISNULL(1))
+		item = mf_model_lookup_text(&view.items, PG_GETARG_TEXT_PP(1));
+	if (item < 0)
+		return (Datum) 0;
+
+	query = view.item_rows + (Size) item * view.dimensions;
+	similarity = (float *) palloc_extended(sizeof(float) * (Size) view.items.count, MCXT_ALLOC_HUGE);
+	skip = (int32 *) palloc_extended(sizeof(int32) * (Size) view.items.count, MCXT_ALLOC_HUGE);
+	for (i = 0; i < view.items.count; i++)
+	{
+		double		product;
+		double		norm_query;
+		double		norm;
+
+		kernels->dot_and_norms(view.problem.factors, query, view.item_rows + (Size) i * view.dimensions,
+							   &product, &norm_query, &norm);
+		if (i == item || norm_query <= 0 || norm <= 0)
+		{
+			similarity[i] = 0;
+			skip[n_skip++] = i;
+		}
+		else
+			similarity[i] = (float) Max(-1.0, Min(1.0, product / (sqrt(norm_query) * sqrt(norm))));
+		if (i % ITEMS_BETWEEN_INTERRUPTS == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+
+	/* Rows of one dimension: the k largest numbers. */
+	best = (rmf_scored *) palloc(sizeof(rmf_scored) * (Size) k);
+	recmf_check_status(rmf_topk(view.items.count, 1, similarity, &one, n_skip, skip, k,
+								best, &found, recmf_poll()),
+					   "find similar items");
+	for (i = 0; i < found; i++)
+		put_row(result, item_id(&view, best[i].index, as_text), best[i].score, false, i + 1);
+	return (Datum) 0;
+}
+
+Datum
+mf_model_similar_items(PG_FUNCTION_ARGS)
+{
+	return similar_items(fcinfo, false);
+}
+
+Datum
+mf_model_similar_items_text(PG_FUNCTION_ARGS)
+{
+	return similar_items(fcinfo, true);
+}

@@ -1,0 +1,243 @@
+# RecmfTest.pm: what the TAP tests of recmf share.
+package RecmfTest;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use IPC::Run ();
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes ();
+
+our @EXPORT = qw(new_node data_file load_xz load_orders measured sqlstate_of
+	taste_table fingerprint relations_of start_sql wait_until_active cancel_and_wait readme_blocks run_blocks);
+
+# A running server with the extension in database postgres.
+sub new_node
+{
+	my ($name, %init) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(%init);
+	$node->append_conf('postgresql.conf', "max_wal_size = 4GB\nclient_min_messages = error");
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION recmf');
+	return $node;
+}
+
+# The path of a data set that the project may not contain, or undef.
+sub data_file
+{
+	my ($name) = @_;
+	my $path = ($ENV{RECMF_DATA} // '../shared/data') . "/$name";
+
+	return -r $path ? $path : undef;
+}
+
+# COPY from a packed file, or from one member of a packed tar file.
+sub load_xz
+{
+	my ($node, $file, $table, $options, $member) = @_;
+	my $errors = '';
+	my @unpack = defined $member ? ('tar', '-xJOf', $file, $member) : ('xz', '-dc', $file);
+
+	IPC::Run::run(\@unpack, '|',
+		[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'),
+			'-c', "COPY $table FROM STDIN ($options)" ],
+		'2>', \$errors)
+		or die "$file into $table: $errors";
+	return;
+}
+
+# The shop's orders that come with the project.
+sub load_orders
+{
+	my ($node) = @_;
+
+	$node->safe_psql(
+		'postgres', q{
+CREATE TABLE orders (invoice_no text, item_id text, quantity integer, invoice_date timestamp,
+	unit_price numeric, user_id integer, country text)});
+	load_xz($node, 'test/data/orders.csv.xz', 'orders', 'FORMAT csv, HEADER');
+	return;
+}
+
+# A table "orders" (user_id, item_id, quantity) with a taste in it: users like
+# items of their own kind, of which there are three.
+sub taste_table
+{
+	my ($node, %size) = @_;
+	my $users = $size{users} // 300;
+	my $items = $size{items} // 60;
+
+	$node->safe_psql(
+		'postgres', qq{
+CREATE TABLE orders AS
+SELECT u AS user_id, 'P' || i AS item_id, 1 + (u + i) % 3 AS quantity
+FROM generate_series(1, $users) u, generate_series(1, $items) i
+WHERE (u::bigint * 7919 + i * 104729) % 100 < CASE WHEN u % 3 = i % 3 THEN 45 ELSE 3 END;
+CREATE INDEX ON orders (user_id, item_id);
+ANALYZE orders});
+	return;
+}
+
+# Of all factors of a model, to the last bit, and of what it recommends to one user.
+sub fingerprint
+{
+	my ($node, $model, $database) = @_;
+
+	return $node->safe_psql(
+		$database // 'postgres', qq{
+SELECT md5(string_agg(i::text, ',' ORDER BY item_id COLLATE "C")) FROM ${model}_items i
+UNION ALL
+SELECT md5(string_agg(u::text, ',' ORDER BY user_id)) FROM ${model}_users u
+UNION ALL
+SELECT md5(string_agg(r::text, ',' ORDER BY rank)) FROM recommend('1', 10, '$model') r});
+}
+
+# The relations whose names start with that of a model, and its rows of the registry.
+sub relations_of
+{
+	my ($node, $model) = @_;
+
+	return $node->safe_psql(
+		'postgres', qq{
+SELECT relname FROM pg_class WHERE starts_with(relname, '${model}_') AND relkind <> 'i'
+UNION ALL
+SELECT version || CASE WHEN active THEN ' active' ELSE '' END FROM recmf_models WHERE model = '$model'
+ORDER BY 1});
+}
+
+# Starts a statement in a session of its own; a hash with its process and output.
+sub start_sql
+{
+	my ($node, $name, $sql) = @_;
+	my %session = (name => $name, output => '');
+
+	$session{run} = IPC::Run::start(
+		[ 'psql', '-XAt', '-d', $node->connstr('postgres') . " application_name=$name",
+			'-c', '\\set VERBOSITY verbose', '-c', 'SET client_min_messages = info', '-c', $sql ],
+		'<', \'', '>&', \$session{output});
+	return \%session;
+}
+
+# Until the session's last statement runs, and its output matches the pattern if one is given.
+sub wait_until_active
+{
+	my ($node, $session, $pattern) = @_;
+
+	$node->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE application_name = '$session->{name}'
+		 AND state = 'active' AND query NOT LIKE 'SET%'")
+		or die "$session->{name} did not start";
+	if (defined $pattern)
+	{
+		for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+		{
+			$session->{run}->pump_nb;
+			last if $session->{output} =~ $pattern;
+			select(undef, undef, undef, 0.1);
+		}
+		$session->{output} =~ $pattern or die "$session->{name} did not print $pattern: $session->{output}";
+	}
+	return;
+}
+
+# Cancels what the session runs; the seconds until it has ended.
+sub cancel_and_wait
+{
+	my ($node, $session) = @_;
+	my $started = Time::HiRes::time();
+
+	$node->safe_psql('postgres',
+		"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = '$session->{name}'");
+	$session->{run}->finish;
+	return Time::HiRes::time() - $started;
+}
+
+# A figure for whoever reads the log; test/check.sh shows it.
+sub measured
+{
+	note('measured: ', @_);
+	return;
+}
+
+# Runs a statement that should fail; returns its SQLSTATE and its message.
+sub sqlstate_of
+{
+	my ($node, $sql, %options) = @_;
+	my ($status, $out, $err) =
+		$node->psql('postgres', "\\set VERBOSITY verbose\n$sql", on_error_stop => 1, %options);
+
+	return ('00000', '') if $status == 0;
+	return $err =~ /(?:ERROR|FATAL):\s+([0-9A-Z]{5}): (.*)/ ? ($1, $2) : ('?????', $err);
+}
+
+# The SQL of a README: each block fenced with ```sql, in order, as a hash of
+# line, sql, and what a comment on the line above says: error (the SQLSTATE that
+# the last statement must fail with) or skip (why it is not run).
+#	<!-- error: 22023 -->
+#	<!-- skip: needs pgvector -->
+# A comment that starts with "<!-- sql" and a line end is a block that readers don't see.
+sub readme_blocks
+{
+	my ($text) = @_;
+	my @blocks;
+
+	while ($text =~ /^(?:<!--[ ]*(error|skip):[ ]*(.*?)[ ]*-->\n+)?(?:```sql\n(.*?)^```|<!--[ ]*sql\n(.*?)^-->)[ ]*$/msg)
+	{
+		my %block = (sql => $3 // $4, line => 1 + (substr($text, 0, $-[0]) =~ tr/\n//));
+
+		$block{$1} = $2 if defined $1;
+		push @blocks, \%block;
+	}
+	return @blocks;
+}
+
+# Runs blocks in one session, each after the other; the first that does not do
+# what it should ends it.  Sets in each block "result": ok, skipped, failed or
+# "not run"; returns what psql printed of the failed one.
+sub run_blocks
+{
+	my ($node, $database, @blocks) = @_;
+	my ($script, $output, $failed) = ('', '', '');
+
+	for my $i (0 .. $#blocks)
+	{
+		my $block = $blocks[$i];
+
+		$block->{result} = 'not run';
+		next if defined $block->{skip};
+		$script .= sprintf("\\set ON_ERROR_STOP %s\n\\echo @@ %d begins\n%s\n\\echo @@ %d ends with :SQLSTATE\n",
+			defined $block->{error} ? 'off' : 'on', $i, $block->{sql}, $i);
+	}
+	IPC::Run::run([ 'psql', '-X', '-d', $node->connstr($database) ], '<', \$script, '>&', \$output);
+	for my $i (0 .. $#blocks)
+	{
+		my $block = $blocks[$i];
+		my $expected = $block->{error} // '00000';
+
+		if (defined $block->{skip})
+		{
+			$block->{result} = 'skipped';
+		}
+		elsif ($output =~ /^@@ $i begins\n(.*?)(?:^@@ $i ends with (\w+)$|\z)/ms)
+		{
+			if (defined $2 && $2 eq $expected)
+			{
+				$block->{result} = 'ok';
+			}
+			else
+			{
+				$block->{result} = 'failed';
+				$failed = $1 . (defined $2 ? "SQLSTATE $2 where $expected was expected\n" : '');
+				last;
+			}
+		}
+	}
+	return $failed;
+}
+
+1;

@@ -1,0 +1,403 @@
+/*
+ * als_fixture.h
+ *	  Small data sets and whole models for the tests of ALS, and the same
+ *	  mathematics again in plain double precision, written from the objective
+ *	  in rmf_als.h and not from the code under test.
+ */
+#ifndef ALS_FIXTURE_H
+#define ALS_FIXTURE_H
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rmf_als.h"
+#include "rmf_random.h"
+
+typedef struct dataset
+{
+	rmf_csr		by_user;
+	rmf_csr		by_item;
+	rmf_csr_stats stats;
+} dataset;
+
+typedef struct model
+{
+	rmf_settings settings;
+	rmf_problem problem;
+	int			dimensions;
+	uint64_t   *user_keys;
+	uint64_t   *item_keys;
+	float	   *users;
+	float	   *items;
+	float	   *gram_users;
+	float	   *gram_items;
+	void	   *workspace;
+	rmf_loss	loss;
+	rmf_loss	losses[1001];	/* by iteration, 1-based */
+} model;
+
+static inline void *
+allocate(size_t bytes)
+{
+	return aligned_alloc(64, (bytes / 64 + 1) * 64);
+}
+
+static inline rmf_csr
+make_csr(int64_t n_rows, int64_t n_columns, int64_t n)
+{
+	rmf_csr		csr = {n_rows, n_columns, 0, NULL, NULL, NULL};
+
+	csr.start = allocate((size_t) (n_rows + 1) * sizeof(int64_t));
+	csr.column = allocate((size_t) n * sizeof(int32_t));
+	csr.value = allocate((size_t) n * sizeof(float));
+	return csr;
+}
+
+/* Takes the triples, which are spoilt. */
+static inline dataset
+make_dataset(int64_t n_users, int64_t n_items, int64_t n, int32_t *user, int32_t *item,
+			 float *rating, rmf_merge merge)
+{
+	dataset		data;
+	int64_t    *scratch = allocate((size_t) (n_users + n_items + 1) * sizeof(int64_t));
+
+	data.by_user = make_csr(n_users, n_items, n);
+	data.by_item = make_csr(n_items, n_users, n);
+	if (rmf_csr_build(n, user, item, rating, merge, &data.by_user, scratch, NULL) != RMF_OK ||
+		rmf_csr_transpose(&data.by_user, &data.by_item, scratch, NULL) != RMF_OK)
+		abort();
+	rmf_csr_summarize(&data.by_user, &data.stats);
+	free(scratch);
+	return data;
+}
+
+/* A share of the cells is rated, with 1, 2, ..., 5; the last user and the last item have no rating. */
+static inline dataset
+random_dataset(int n_users, int n_items, double share, uint64_t seed, uint64_t order)
+{
+	int64_t		room = (int64_t) n_users * n_items;
+	int64_t		n = 0;
+	int32_t    *user = allocate((size_t) room * sizeof(int32_t));
+	int32_t    *item = allocate((size_t) room * sizeof(int32_t));
+	float	   *rating = allocate((size_t) room * sizeof(float));
+	dataset		data;
+
+	for (int64_t cell = 0; cell < room; cell++)
+	{
+		/* any order of the cells: "order" is added modulo their number, backwards if odd */
+		int64_t		at = (int64_t) (((uint64_t) cell + order * 977) % (uint64_t) room);
+		uint64_t	bits;
+
+		if (order % 2 == 1)
+			at = room - 1 - at;
+		bits = rmf_mix64(seed * 1000003 + (uint64_t) at);
+		if (at / n_items == n_users - 1 || at % n_items == n_items - 1)
+			continue;
+		if ((double) (bits % 1000) >= share * 1000)
+			continue;
+		user[n] = (int32_t) (at / n_items);
+		item[n] = (int32_t) (at % n_items);
+		rating[n++] = (float) (1 + bits / 1000 % 5);
+	}
+	data = make_dataset(n_users, n_items, n, user, item, rating, RMF_MERGE_SUM);
+	free(user);
+	free(item);
+	free(rating);
+	return data;
+}
+
+static inline void
+free_csr(rmf_csr csr)
+{
+	free(csr.start);
+	free(csr.column);
+	free(csr.value);
+}
+
+static inline void
+free_dataset(dataset data)
+{
+	free_csr(data.by_user);
+	free_csr(data.by_item);
+}
+
+static inline int
+record_loss(void *arg, int iteration, const rmf_loss *loss)
+{
+	((model *) arg)->losses[iteration] = *loss;
+	return 0;
+}
+
+/* Keys 1000, 1001, ... of users and 1, 2, ... of items. */
+static inline model *
+make_model(const dataset *data, rmf_settings settings)
+{
+	model	   *m = allocate(sizeof(model));
+	int64_t		n_users = data->by_user.n_rows,
+				n_items = data->by_item.n_rows;
+	const char *field;
+	size_t		square;
+
+	memset(m, 0, sizeof(*m));
+	m->settings = settings;
+	if (rmf_settings_resolve(&m->settings, n_users, n_items, &data->stats, &field) != RMF_OK)
+		abort();
+	rmf_problem_init(&m->problem, &m->settings, &data->stats);
+	m->dimensions = rmf_dimensions(&m->problem);
+	square = (size_t) m->dimensions * (size_t) m->dimensions * sizeof(float);
+	m->user_keys = allocate((size_t) n_users * sizeof(uint64_t));
+	m->item_keys = allocate((size_t) n_items * sizeof(uint64_t));
+	for (int64_t u = 0; u < n_users; u++)
+		m->user_keys[u] = 1000 + (uint64_t) u;
+	for (int64_t i = 0; i < n_items; i++)
+		m->item_keys[i] = 1 + (uint64_t) i;
+	m->users = allocate((size_t) n_users * (size_t) m->dimensions * sizeof(float));
+	m->items = allocate((size_t) n_items * (size_t) m->dimensions * sizeof(float));
+	m->gram_users = allocate(square);
+	m->gram_items = allocate(square);
+	m->workspace = allocate(rmf_als_workspace_size(&m->problem));
+	return m;
+}
+
+static inline rmf_status
+train(model *m, const dataset *data, const rmf_poll *poll)
+{
+	rmf_training training;
+
+	training.problem = &m->problem;
+	training.iterations = m->settings.iterations;
+	training.seed = m->settings.seed;
+	training.by_user = &data->by_user;
+	training.by_item = &data->by_item;
+	training.user_keys = m->user_keys;
+	training.item_keys = m->item_keys;
+	training.users = m->users;
+	training.items = m->items;
+	training.gram_users = m->gram_users;
+	training.gram_items = m->gram_items;
+	training.workspace = m->workspace;
+	training.done = record_loss;
+	training.done_arg = m;
+	return rmf_als_train(&training, &m->loss, poll);
+}
+
+static inline void
+free_model(model *m)
+{
+	free(m->user_keys);
+	free(m->item_keys);
+	free(m->users);
+	free(m->items);
+	free(m->gram_users);
+	free(m->gram_items);
+	free(m->workspace);
+	free(m);
+}
+
+static inline rmf_half_step
+half_step_of(const model *m, const dataset *data, rmf_side side)
+{
+	rmf_half_step step;
+
+	step.problem = &m->problem;
+	step.side = side;
+	step.fixed = side == RMF_USERS ? m->items : m->users;
+	step.n_fixed = side == RMF_USERS ? data->by_item.n_rows : data->by_user.n_rows;
+	step.gram = side == RMF_USERS ? m->gram_items : m->gram_users;
+	return step;
+}
+
+/* The prediction without mean, in double. */
+static inline double
+plain_score(const model *m, int64_t u, int64_t i)
+{
+	double		sum = 0;
+
+	for (int j = 0; j < m->dimensions; j++)
+		sum += (double) m->users[u * m->dimensions + j] * m->items[i * m->dimensions + j];
+	return sum;
+}
+
+static inline double
+plain_penalty(const model *m, const rmf_csr *ratings, const float *rows, rmf_side side, double unobserved)
+{
+	double		sum = 0;
+
+	for (int64_t r = 0; r < ratings->n_rows; r++)
+	{
+		double		weight = 0,
+					squares = 0;
+
+		for (int64_t t = ratings->start[r]; t < ratings->start[r + 1]; t++)
+			weight += m->problem.feedback == RMF_EXPLICIT ? 1 : ratings->value[t] * m->problem.strength;
+		for (int j = 0; j < m->problem.factors; j++)
+			squares += (double) rows[r * m->dimensions + j] * rows[r * m->dimensions + j];
+		sum += m->settings.regularization * squares *
+			pow(weight + unobserved * (double) ratings->n_columns, m->settings.regularization_scaling);
+		if (m->problem.feedback == RMF_EXPLICIT)
+		{
+			double		bias = rows[r * m->dimensions + rmf_bias_position(&m->problem, side)];
+
+			sum += m->settings.bias_regularization * bias * bias;
+		}
+	}
+	return sum;
+}
+
+/*
+ * The objective, cell by cell.  Implicit: the form of Hu, Koren and Volinsky,
+ * confidence 1 + alpha r, divided by alpha times the mean rating.
+ */
+static inline rmf_loss
+plain_loss(const model *m, const dataset *data)
+{
+	rmf_loss	loss = {0, 0, 0};
+	double		squares = 0;
+	double		divisor = m->settings.alpha * data->stats.mean;
+
+	for (int64_t u = 0; u < data->by_user.n_rows; u++)
+	{
+		int64_t		t = data->by_user.start[u];
+
+		for (int64_t i = 0; i < data->by_user.n_columns; i++)
+		{
+			double		score = plain_score(m, u, i);
+			int			rated = t < data->by_user.start[u + 1] && data->by_user.column[t] == i;
+			double		rating = rated ? data->by_user.value[t++] : 0;
+
+			if (m->problem.feedback == RMF_IMPLICIT)
+			{
+				double		error = (rated ? 1 : 0) - score;
+
+				loss.fit += (1 + m->settings.alpha * rating) * error * error / divisor;
+				squares += rated ? error * error : 0;
+			}
+			else if (rated)
+			{
+				double		error = rating - data->stats.mean - score;
+
+				loss.fit += error * error;
+				squares += error * error;
+			}
+		}
+	}
+	loss.rmse = sqrt(squares / (double) data->stats.n_entries);
+	loss.total = loss.fit +
+		plain_penalty(m, &data->by_user, m->users, RMF_USERS, m->problem.feedback == RMF_IMPLICIT ? 1 / divisor : 0) +
+		plain_penalty(m, &data->by_item, m->items, RMF_ITEMS, m->problem.feedback == RMF_IMPLICIT ? 1 / divisor : 0);
+	return loss;
+}
+
+/* A x = b by elimination with row pivoting; x replaces b. */
+static inline void
+plain_solve(int n, double *a, double *b)
+{
+	for (int c = 0; c < n; c++)
+	{
+		int			pivot = c;
+
+		for (int r = c + 1; r < n; r++)
+			if (fabs(a[r * n + c]) > fabs(a[pivot * n + c]))
+				pivot = r;
+		for (int j = 0; j < n; j++)
+		{
+			double		moved = a[c * n + j];
+
+			a[c * n + j] = a[pivot * n + j];
+			a[pivot * n + j] = moved;
+		}
+		{
+			double		moved = b[c];
+
+			b[c] = b[pivot];
+			b[pivot] = moved;
+		}
+		for (int r = c + 1; r < n; r++)
+		{
+			double		times = a[r * n + c] / a[c * n + c];
+
+			for (int j = c; j < n; j++)
+				a[r * n + j] -= times * a[c * n + j];
+			b[r] -= times * b[c];
+		}
+	}
+	for (int r = n - 1; r >= 0; r--)
+	{
+		for (int j = r + 1; j < n; j++)
+			b[r] -= a[r * n + j] * b[j];
+		b[r] /= a[r * n + r];
+	}
+}
+
+/*
+ * The best row against the fixed side: all cells of the row, one by one, into
+ * normal equations.  unknown: factors, then (explicit) the bias.
+ */
+static inline void
+plain_row(const rmf_half_step *step, const rmf_settings *settings, double mean_rating,
+		  int64_t n, const int32_t *column, const float *value, double *unknown)
+{
+	const rmf_problem *p = step->problem;
+	int			is_explicit = p->feedback == RMF_EXPLICIT;
+	int			width = p->factors + is_explicit;
+	int			dimensions = rmf_dimensions(p);
+	double	   *a = calloc((size_t) (width * width), sizeof(double));
+	double	   *z = calloc((size_t) width, sizeof(double));
+	double		divisor = settings->alpha * mean_rating;
+	double		weight = 0;
+
+	memset(unknown, 0, (size_t) width * sizeof(double));
+	/* the cells that were not observed; the observed ones are taken off again below */
+	for (int64_t i = 0; !is_explicit && i < step->n_fixed; i++)
+		for (int j = 0; j < width; j++)
+			for (int k = 0; k < width; k++)
+				a[j * width + k] += (double) step->fixed[i * dimensions + j] * step->fixed[i * dimensions + k] / divisor;
+	for (int64_t t = 0; t < n; t++)
+	{
+		const float *row = step->fixed + (int64_t) column[t] * dimensions;
+		double		confidence,
+					target;
+
+		for (int j = 0; j < p->factors; j++)
+			z[j] = row[j];
+		if (is_explicit)
+		{
+			z[p->factors] = 1;
+			confidence = 1;
+			target = value[t] - mean_rating - row[rmf_bias_position(p, step->side == RMF_USERS ? RMF_ITEMS : RMF_USERS)];
+			weight += 1;
+		}
+		else
+		{
+			confidence = (1 + settings->alpha * value[t]) / divisor;
+			target = 1;
+			weight += value[t] / mean_rating;
+		}
+		for (int j = 0; j < width; j++)
+		{
+			unknown[j] += confidence * target * z[j];
+			for (int k = 0; k < width; k++)
+				a[j * width + k] += (confidence - (is_explicit ? 0 : 1 / divisor)) * z[j] * z[k];
+		}
+	}
+	for (int j = 0; j < p->factors; j++)
+		a[j * width + j] += settings->regularization *
+			pow(weight + (is_explicit ? 0 : (double) step->n_fixed / divisor), settings->regularization_scaling);
+	if (is_explicit)
+		a[width * width - 1] += settings->bias_regularization;
+	plain_solve(width, a, unknown);
+	free(a);
+	free(z);
+}
+
+static inline int
+all_finite(int64_t n, const float *x)
+{
+	for (int64_t i = 0; i < n; i++)
+		if (!isfinite(x[i]))
+			return 0;
+	return 1;
+}
+
+#endif							/* ALS_FIXTURE_H */

@@ -1,0 +1,178 @@
+/*
+ * test_settings.c
+ *	  What is chosen from the data, and what is refused.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "rmf_als.h"
+#include "unit.h"
+
+/* 1000 ratings of 50 users for 40 items. */
+static rmf_csr_stats
+some_ratings(void)
+{
+	rmf_csr_stats ratings = {1000, 3000, 3, 0.8, 1, 5};
+
+	return ratings;
+}
+
+static const char *
+refused(rmf_settings settings)
+{
+	rmf_csr_stats ratings = some_ratings();
+	const char *field = "none";
+
+	if (rmf_settings_resolve(&settings, 50, 40, &ratings, &field) == RMF_OK)
+	{
+		CHECK(field == NULL);
+		return "accepted";
+	}
+	return field;
+}
+
+static void
+test_rules_implicit(void)
+{
+	rmf_csr_stats ratings = some_ratings();
+	rmf_settings settings,
+				again;
+	rmf_problem problem;
+	const char *field;
+	double		a0 = 8 * 1000.0 / (50 * 40);
+
+	rmf_settings_init(&settings, RMF_IMPLICIT);
+	CHECK(settings.feedback == RMF_IMPLICIT && settings.seed == 42);
+	CHECK(rmf_settings_resolve(&settings, 50, 40, &ratings, &field) == RMF_OK);
+	CHECK(settings.factors == 64 && settings.iterations == 16 && settings.seed == 42);
+	CHECK_NEAR(settings.alpha, 50 * 40 / (8 * 3000.0), 1e-12);
+	CHECK_NEAR(settings.regularization, 0.06 * pow(20, -0.4) * (1 + a0), 1e-12);
+	CHECK(settings.regularization_scaling == 1);
+
+	rmf_problem_init(&problem, &settings, &ratings);
+	CHECK(problem.feedback == RMF_IMPLICIT && problem.factors == 64 && problem.mean == 0);
+	CHECK_NEAR(problem.strength, 1 / 3.0, 1e-12);
+	CHECK_NEAR(problem.unobserved, a0, 1e-12);
+	CHECK(problem.regularization == settings.regularization && problem.regularization_scaling == 1);
+	CHECK(problem.bias_regularization == 0);
+	CHECK_NEAR(problem.start_sd, 0.1 / 8, 1e-12);
+	CHECK(rmf_dimensions(&problem) == 64);
+
+	/* resolving what is resolved changes nothing */
+	again = settings;
+	CHECK(rmf_settings_resolve(&again, 50, 40, &ratings, &field) == RMF_OK);
+	CHECK(again.factors == settings.factors && again.iterations == settings.iterations);
+	CHECK(again.alpha == settings.alpha && again.regularization == settings.regularization);
+
+	/* the unit of the ratings does not matter */
+	ratings.sum *= 1000;
+	ratings.mean *= 1000;
+	rmf_settings_init(&again, RMF_IMPLICIT);
+	CHECK(rmf_settings_resolve(&again, 50, 40, &ratings, &field) == RMF_OK);
+	CHECK_NEAR(again.alpha, settings.alpha / 1000, 1e-12);
+	CHECK_NEAR(again.regularization, settings.regularization, 1e-12);
+}
+
+static void
+test_rules_explicit(void)
+{
+	rmf_csr_stats ratings = some_ratings();
+	rmf_settings settings;
+	rmf_problem problem;
+	const char *field;
+
+	rmf_settings_init(&settings, RMF_EXPLICIT);
+	CHECK(rmf_settings_resolve(&settings, 50, 40, &ratings, &field) == RMF_OK);
+	CHECK(settings.factors == 64 && settings.iterations == 8);
+	CHECK_NEAR(settings.regularization, 1, 1e-12);
+	CHECK(settings.regularization_scaling == 0.5 && settings.bias_regularization == 2);
+
+	rmf_problem_init(&problem, &settings, &ratings);
+	CHECK(problem.mean == 3 && problem.strength == 1 && problem.unobserved == 0);
+	CHECK(problem.bias_regularization == 2);
+	CHECK_NEAR(problem.start_sd, 0.1 / 8 * sqrt(0.8), 1e-12);
+	CHECK(rmf_dimensions(&problem) == 66);
+	CHECK(rmf_bias_position(&problem, RMF_USERS) == 64 && rmf_bias_position(&problem, RMF_ITEMS) == 65);
+
+	/* all ratings equal */
+	ratings.sd = 0;
+	rmf_settings_init(&settings, RMF_EXPLICIT);
+	CHECK(rmf_settings_resolve(&settings, 50, 40, &ratings, &field) == RMF_OK);
+	CHECK(settings.regularization > 0);
+}
+
+static void
+test_given_settings_stay(void)
+{
+	rmf_csr_stats ratings = some_ratings();
+	rmf_settings settings;
+	const char *field;
+
+	rmf_settings_init(&settings, RMF_IMPLICIT);
+	settings.factors = 3;
+	settings.iterations = 5;
+	settings.regularization = 0;
+	settings.regularization_scaling = 0;
+	settings.alpha = 40;
+	settings.seed = 0;
+	CHECK(rmf_settings_resolve(&settings, 50, 40, &ratings, &field) == RMF_OK);
+	CHECK(settings.factors == 3 && settings.iterations == 5 && settings.regularization == 0);
+	CHECK(settings.regularization_scaling == 0 && settings.alpha == 40 && settings.seed == 0);
+}
+
+static void
+test_refused(void)
+{
+	rmf_settings implicit,
+				explicit,
+				s;
+	rmf_csr_stats ratings = some_ratings();
+	const char *field;
+
+	rmf_settings_init(&implicit, RMF_IMPLICIT);
+	rmf_settings_init(&explicit, RMF_EXPLICIT);
+	CHECK(strcmp(refused(implicit), "accepted") == 0);
+	CHECK(strcmp(refused(explicit), "accepted") == 0);
+
+#define REFUSED(base, setting, bad) \
+	(s = base, s.setting = bad, CHECK(strcmp(refused(s), #setting) == 0))
+	REFUSED(implicit, factors, -1);
+	REFUSED(implicit, factors, RMF_MAX_FACTORS + 1);
+	REFUSED(implicit, iterations, -1);
+	REFUSED(implicit, iterations, 1001);
+	REFUSED(implicit, regularization, -0.1);
+	REFUSED(implicit, regularization, INFINITY);
+	REFUSED(implicit, regularization_scaling, -0.1);
+	REFUSED(implicit, regularization_scaling, 2.1);
+	REFUSED(implicit, bias_regularization, 1);
+	REFUSED(implicit, alpha, 0);
+	REFUSED(implicit, alpha, -1);
+	REFUSED(implicit, alpha, INFINITY);
+	REFUSED(implicit, alpha, 1e-300);
+	REFUSED(explicit, alpha, 1);
+	REFUSED(explicit, bias_regularization, -1);
+	REFUSED(explicit, bias_regularization, INFINITY);
+	REFUSED(explicit, feedback, 0);
+
+	/* no data, and implicit ratings that say nothing of preference */
+	s = implicit;
+	CHECK(rmf_settings_resolve(&s, 0, 40, &ratings, &field) == RMF_BAD_ARGUMENT && strcmp(field, "ratings") == 0);
+	CHECK(rmf_settings_resolve(&s, 50, 0, &ratings, &field) == RMF_BAD_ARGUMENT);
+	ratings.min = 0;
+	CHECK(rmf_settings_resolve(&s, 50, 40, &ratings, &field) == RMF_BAD_ARGUMENT && strcmp(field, "ratings") == 0);
+	s = explicit;
+	CHECK(rmf_settings_resolve(&s, 50, 40, &ratings, &field) == RMF_OK);
+	ratings.n_entries = 0;
+	s = explicit;
+	CHECK(rmf_settings_resolve(&s, 50, 40, &ratings, &field) == RMF_BAD_ARGUMENT);
+}
+
+int
+main(void)
+{
+	test_rules_implicit();
+	test_rules_explicit();
+	test_given_settings_stay();
+	test_refused();
+	return unit_report("settings");
+}
