@@ -19,6 +19,13 @@
 
 #include "recmf_given.h"
 
+bool
+recmf_is_id_type(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID ||
+		type == TEXTOID || type == VARCHAROID || type == UUIDOID;
+}
+
 /* recmf_id_kind() for a base type that is known to be one of these; no look-up. */
 static RecmfIdKind
 kind_of(Oid type)
@@ -31,7 +38,7 @@ kind_of(Oid type)
 		case VARCHAROID:
 			return RECMF_ID_TEXT;
 		default:
-			Assert(type == INT2OID || type == INT4OID || type == INT8OID);
+			Assert(recmf_is_id_type(type));
 			return RECMF_ID_INTEGER;
 	}
 }

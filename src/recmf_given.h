@@ -19,6 +19,9 @@ typedef enum RecmfForm
 	RECMF_FORM_TEXT				/* text; for every kind of ids */
 } RecmfForm;
 
+/* Whether a base type is one that ids may have. */
+extern bool recmf_is_id_type(Oid type);
+
 /* An id in a call. */
 typedef struct RecmfGivenId
 {

@@ -230,7 +230,7 @@ source_column_type(const RecmfModel *model, const char *column, RecmfIdKind kind
 						recmf_qualified_name(model->source_table), model->name, column),
 				 errhint("Train the model again with train_model(), or pass exclude_seen => false.")));
 	type = getBaseType(get_atttype(model->source_table, number));
-	if (recmf_id_kind(type, column) != kind)
+	if (!recmf_is_id_type(type) || recmf_id_kind(type, column) != kind)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of the source %s of model \"%s\" has changed its type to %s",

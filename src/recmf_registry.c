@@ -373,41 +373,64 @@ static const char model_columns[] =
 " m.rating_mean, m.rating_min, m.rating_max, m.items, m.users, m.source, m.source_table,"
 " m.source_search_path, m.user_col, m.item_col, m.rating_col";
 
+/* The row as it was read; what can fail in making sense of it waits until the statement is over. */
+typedef struct ModelRow
+{
+	RecmfModel *model;			/* NULL: no such row */
+	char	   *feedback;
+	Jsonb	   *settings;
+	rmf_csr_stats ratings;
+} ModelRow;
+
+static void
+settings_context(void *arg)
+{
+	errcontext("settings of model \"%s\" in %s.recmf_models",
+			   ((const RecmfModel *) arg)->name, extension_schema);
+}
+
 /* The problem that training solved, from the settings that it resolved. */
 static void
-set_problem(RecmfModel *model, TupleTableSlot *slot)
+set_problem(RecmfModel *model, const ModelRow *row)
 {
 	RecmfOptions options;
-	rmf_csr_stats ratings;
+	ErrorContextCallback context;
+
+	context.callback = settings_context;
+	context.arg = model;
+	context.previous = error_context_stack;
+	error_context_stack = &context;
 
 	recmf_options_init(&options);
-	recmf_options_set(&options, "feedback",
-					  TextDatumGetCString(slot->tts_values[COLUMN_FEEDBACK]));
-	recmf_options_set_jsonb(&options, DatumGetJsonbP(slot->tts_values[COLUMN_SETTINGS]));
+	recmf_options_set(&options, "feedback", row->feedback);
+	recmf_options_set_jsonb(&options, row->settings);
+	rmf_problem_init(&model->problem, &options.settings, &row->ratings);
 
-	memset(&ratings, 0, sizeof(ratings));
-	ratings.n_entries = DatumGetInt64(slot->tts_values[COLUMN_N_RATINGS]);
-	ratings.mean = DatumGetFloat8(slot->tts_values[COLUMN_RATING_MEAN]);
-	ratings.min = model->rating_min;
-	ratings.max = model->rating_max;
-	ratings.sum = ratings.mean * (double) ratings.n_entries;
-	rmf_problem_init(&model->problem, &options.settings, &ratings);
+	error_context_stack = context.previous;
 }
 
 static bool
 take_model(TupleTableSlot *slot, void *arg)
 {
+	ModelRow   *row = (ModelRow *) arg;
 	RecmfModel *model = palloc0(sizeof(RecmfModel));
+
+	row->model = model;
+	row->feedback = TextDatumGetCString(slot->tts_values[COLUMN_FEEDBACK]);
+	row->settings = (Jsonb *) PG_DETOAST_DATUM_COPY(slot->tts_values[COLUMN_SETTINGS]);
+	row->ratings.n_entries = DatumGetInt64(slot->tts_values[COLUMN_N_RATINGS]);
+	row->ratings.mean = DatumGetFloat8(slot->tts_values[COLUMN_RATING_MEAN]);
+	row->ratings.sum = row->ratings.mean * (double) row->ratings.n_entries;
+	row->ratings.min = DatumGetFloat8(slot->tts_values[COLUMN_RATING_MIN]);
+	row->ratings.max = DatumGetFloat8(slot->tts_values[COLUMN_RATING_MAX]);
 
 	model->name = TextDatumGetCString(slot->tts_values[COLUMN_MODEL]);
 	model->version = DatumGetInt32(slot->tts_values[COLUMN_VERSION]);
 	model->owner = DatumGetObjectId(slot->tts_values[COLUMN_OWNER]);
 	model->n_users = DatumGetInt64(slot->tts_values[COLUMN_N_USERS]);
 	model->n_items = DatumGetInt64(slot->tts_values[COLUMN_N_ITEMS]);
-	model->rating_min = DatumGetFloat8(slot->tts_values[COLUMN_RATING_MIN]);
-	model->rating_max = DatumGetFloat8(slot->tts_values[COLUMN_RATING_MAX]);
-	set_problem(model, slot);
-
+	model->rating_min = row->ratings.min;
+	model->rating_max = row->ratings.max;
 	model->items = DatumGetObjectId(slot->tts_values[COLUMN_ITEMS]);
 	model->users = DatumGetObjectId(slot->tts_values[COLUMN_USERS]);
 
@@ -423,8 +446,6 @@ take_model(TupleTableSlot *slot, void *arg)
 	model->item_col = TextDatumGetCString(slot->tts_values[COLUMN_ITEM_COL]);
 	if (!slot->tts_isnull[COLUMN_RATING_COL])
 		model->rating_col = TextDatumGetCString(slot->tts_values[COLUMN_RATING_COL]);
-
-	*(RecmfModel **) arg = model;
 	return false;
 }
 
@@ -487,8 +508,7 @@ check_table(const RecmfModel *model, Oid relation, const char *what, const char 
 static void
 check_privileges(const RecmfModel *model)
 {
-	if ((get_rel_relkind(model->items) == '\0' || recmf_may_select(model->items)) &&
-		(get_rel_relkind(model->users) == '\0' || recmf_may_select(model->users)))
+	if (recmf_may_select(model->items) && recmf_may_select(model->users))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -501,7 +521,8 @@ check_privileges(const RecmfModel *model)
 RecmfModel *
 recmf_model_lookup(const char *name)
 {
-	RecmfModel *model = NULL;
+	RecmfModel *model;
+	ModelRow	row;
 	RecmfStatement statement;
 	bool		by_setting = false;
 
@@ -518,8 +539,10 @@ recmf_model_lookup(const char *name)
 							  " WHERE m.model OPERATOR(pg_catalog.=) $1 AND m.active",
 							  model_columns, recmf_schema());
 	recmf_statement_add(&statement, TEXTOID, CStringGetTextDatum(name));
-	recmf_statement_run(&statement, take_model, &model);
+	memset(&row, 0, sizeof(row));
+	recmf_statement_run(&statement, take_model, &row);
 
+	model = row.model;
 	if (model == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -528,9 +551,10 @@ recmf_model_lookup(const char *name)
 				 errhint("The table %s.recmf_models lists the models; train_model() makes one.",
 						 recmf_schema())));
 
-	check_privileges(model);
+	set_problem(model, &row);
 	model->item_type = check_table(model, model->items, "items", "item_id");
 	model->user_type = check_table(model, model->users, "users", "user_id");
+	check_privileges(model);
 	model->item_kind = recmf_id_kind(model->item_type, "item_id");
 	model->user_kind = recmf_id_kind(model->user_type, "user_id");
 	return model;
