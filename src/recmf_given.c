@@ -78,7 +78,7 @@ parse_integer(const char *text, int64 *result)
 	return true;
 }
 
-/* Whether uuid's input takes it: 32 hexadecimal digits, a hyphen allowed after every four, braces allowed around. */
+/* Whether uuid's input takes it: 32 hexadecimal digits, hyphens allowed after every four, braces around all. */
 static bool
 is_uuid(const char *text)
 {
