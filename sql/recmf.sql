@@ -407,13 +407,13 @@ IS 'drop a recommendation model with all of its versions, tables and views';
 CREATE TYPE mf_model;
 
 CREATE FUNCTION mf_model_in(cstring) RETURNS mf_model
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION mf_model_out(mf_model) RETURNS cstring
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION mf_model_recv(internal) RETURNS mf_model
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 CREATE FUNCTION mf_model_send(mf_model) RETURNS bytea
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
 -- Factors do not compress, so external rather than extended.
 CREATE TYPE mf_model (
@@ -428,11 +428,11 @@ CREATE TYPE mf_model (
 COMMENT ON TYPE mf_model IS 'a whole recommendation model as one value, made by mf_train';
 
 CREATE FUNCTION mf_train_transition(internal, "any", "any", double precision) RETURNS internal
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_mf_train_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION mf_train_transition(internal, "any", "any", double precision, jsonb) RETURNS internal
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_mf_train_transition' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 CREATE FUNCTION mf_train_final(internal) RETURNS mf_model
-	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_mf_train_final' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 
 COMMENT ON FUNCTION mf_train_transition(internal, "any", "any", double precision) IS 'transition function of mf_train';
 COMMENT ON FUNCTION mf_train_transition(internal, "any", "any", double precision, jsonb) IS 'transition function of mf_train';
@@ -462,17 +462,17 @@ COMMENT ON AGGREGATE mf_train("any", "any", double precision, jsonb) IS 'trains 
 
 CREATE FUNCTION user_factors(model mf_model,
 	OUT user_id text, OUT factor factor, OUT bias real, OUT n_ratings integer) RETURNS SETOF record
-	AS 'MODULE_PATHNAME', 'mf_model_user_factors' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1000;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_user_factors' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1000;
 CREATE FUNCTION item_factors(model mf_model,
 	OUT item_id text, OUT factor factor, OUT bias real, OUT n_ratings integer) RETURNS SETOF record
-	AS 'MODULE_PATHNAME', 'mf_model_item_factors' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1000;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_item_factors' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 1000;
 CREATE FUNCTION model_info(model mf_model,
 	OUT feedback text, OUT factors integer, OUT users integer, OUT items integer,
 	OUT ratings bigint, OUT skipped bigint,
 	OUT mean double precision, OUT rating_min double precision, OUT rating_max double precision,
 	OUT loss double precision, OUT rmse double precision,
 	OUT user_id_type text, OUT item_id_type text, OUT settings jsonb) RETURNS record
-	AS 'MODULE_PATHNAME', 'mf_model_info' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_info' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
 COMMENT ON FUNCTION user_factors(mf_model) IS 'the users of a model, with their factors';
 COMMENT ON FUNCTION item_factors(mf_model) IS 'the items of a model, with their factors';
@@ -482,29 +482,29 @@ COMMENT ON FUNCTION model_info(mf_model) IS 'what a model was trained on, with w
 CREATE FUNCTION recommend(model mf_model, user_id bigint, k integer DEFAULT 10,
 	exclude_seen boolean DEFAULT true, unknown_user text DEFAULT 'popular',
 	OUT item_id bigint, OUT score double precision, OUT rank integer) RETURNS SETOF record
-	AS 'MODULE_PATHNAME', 'mf_model_recommend' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_recommend' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
 CREATE FUNCTION recommend(model mf_model, user_id text, k integer DEFAULT 10,
 	exclude_seen boolean DEFAULT true, unknown_user text DEFAULT 'popular',
 	OUT item_id text, OUT score double precision, OUT rank integer) RETURNS SETOF record
-	AS 'MODULE_PATHNAME', 'mf_model_recommend_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_recommend_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
 
 COMMENT ON FUNCTION recommend(mf_model, bigint, integer, boolean, text) IS 'the k best items for a user, from a model as a value with integer ids';
 COMMENT ON FUNCTION recommend(mf_model, text, integer, boolean, text) IS 'the k best items for a user, from a model as a value, ids as text';
 
 CREATE FUNCTION predict(model mf_model, user_id bigint, item_id bigint) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'mf_model_predict' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_predict' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
 CREATE FUNCTION predict(model mf_model, user_id text, item_id text) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'mf_model_predict_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 100;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_predict_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
 
 COMMENT ON FUNCTION predict(mf_model, bigint, bigint) IS 'what a user would rate an item, from a model as a value with integer ids';
 COMMENT ON FUNCTION predict(mf_model, text, text) IS 'what a user would rate an item, from a model as a value, ids as text';
 
 CREATE FUNCTION similar_items(model mf_model, item_id bigint, k integer DEFAULT 10,
 	OUT item_id bigint, OUT similarity double precision, OUT rank integer) RETURNS SETOF record
-	AS 'MODULE_PATHNAME', 'mf_model_similar_items' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_similar_items' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
 CREATE FUNCTION similar_items(model mf_model, item_id text, k integer DEFAULT 10,
 	OUT item_id text, OUT similarity double precision, OUT rank integer) RETURNS SETOF record
-	AS 'MODULE_PATHNAME', 'mf_model_similar_items_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_similar_items_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10000 ROWS 10;
 
 COMMENT ON FUNCTION similar_items(mf_model, bigint, integer) IS 'the k items most similar to an item, from a model as a value with integer ids';
 COMMENT ON FUNCTION similar_items(mf_model, text, integer) IS 'the k items most similar to an item, from a model as a value, ids as text';

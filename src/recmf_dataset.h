@@ -57,6 +57,10 @@ extern void recmf_dataset_add(RecmfDataset *dataset, Datum user, bool user_null,
 /* Duplicates are added up (implicit) or averaged (explicit).  Answers cancel. */
 extern void recmf_dataset_finish(RecmfDataset *dataset);
 
+/* The settings that recmf_fit() will train with: what was not given, by rule from the finished dataset. */
+extern void recmf_resolve_settings(const RecmfDataset *dataset, const RecmfOptions *options,
+								   rmf_settings *settings);
+
 /* What a fit gives; arrays in the dataset's context, rows in the order of the sorted ids. */
 typedef struct RecmfFit
 {

@@ -187,6 +187,20 @@ floats(const RecmfDataset *dataset, Size n)
 	return (float *) MemoryContextAllocHuge(dataset->context, sizeof(float) * Max(n, 1));
 }
 
+void
+recmf_resolve_settings(const RecmfDataset *dataset, const RecmfOptions *options, rmf_settings *settings)
+{
+	const char *field = NULL;
+
+	*settings = options->settings;
+	if (rmf_settings_resolve(settings, recmf_ids_count(dataset->users), recmf_ids_count(dataset->items),
+							 &dataset->stats, &field) != RMF_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("training option \"%s\" has no usable value for these ratings",
+						field != NULL ? field : "feedback")));
+}
+
 RecmfFit *
 recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 		  RecmfProgress progress, void *progress_arg)
@@ -194,7 +208,6 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	Size		n_users = recmf_ids_count(dataset->users);
 	Size		n_items = recmf_ids_count(dataset->items);
 	RecmfFit   *fit = (RecmfFit *) MemoryContextAllocZero(dataset->context, sizeof(RecmfFit));
-	const char *field = NULL;
 	Size		factors;
 	Size		workspace_size;
 	void	   *workspace;
@@ -205,11 +218,7 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	Assert(dataset->stats.n_entries > 0);
 	recmf_blas_check_once();
 
-	fit->settings = options->settings;
-	if (rmf_settings_resolve(&fit->settings, n_users, n_items, &dataset->stats, &field) != RMF_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid value for training option \"%s\"", field != NULL ? field : "feedback")));
+	recmf_resolve_settings(dataset, options, &fit->settings);
 	rmf_problem_init(&fit->problem, &fit->settings, &dataset->stats);
 	fit->dimensions = rmf_dimensions(&fit->problem);
 

@@ -13,6 +13,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "catalog/pg_type.h"
 #include "common/int.h"
 #include "mb/pg_wchar.h"
@@ -619,22 +621,25 @@ recmf_id_compare_bytes(const char *a, Size a_length, const char *b, Size b_lengt
 bool
 recmf_id_parse_integer(const char *bytes, Size length, int64 *integer)
 {
-	bool		negative;
+	const char *end = bytes + length;
+	bool		negative = false;
 	int64		value = 0;
-	Size		i = 0;
 
-	negative = length > 0 && bytes[0] == '-';
-	if (negative)
-		i++;
-	if (i == length)
+	while (bytes < end && isspace((unsigned char) *bytes))
+		bytes++;
+	while (bytes < end && isspace((unsigned char) end[-1]))
+		end--;
+	if (bytes < end && (*bytes == '-' || *bytes == '+'))
+		negative = *bytes++ == '-';
+	if (bytes == end)
 		return false;
 
 	/* Downwards, since the smallest bigint has no counterpart. */
-	for (; i < length; i++)
+	for (; bytes < end; bytes++)
 	{
-		if (bytes[i] < '0' || bytes[i] > '9' ||
+		if (*bytes < '0' || *bytes > '9' ||
 			pg_mul_s64_overflow(value, 10, &value) ||
-			pg_sub_s64_overflow(value, bytes[i] - '0', &value))
+			pg_sub_s64_overflow(value, *bytes - '0', &value))
 			return false;
 	}
 	if (!negative && value == PG_INT64_MIN)

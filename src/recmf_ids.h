@@ -71,7 +71,7 @@ extern int	recmf_id_compare_bytes(const char *a, Size a_length, const char *b, S
 
 /*
  * Text forms.  The parsers answer false for what is no such value, without an
- * error; an integer is an optional minus and digits.
+ * error; integers as bigint's input has them, with white space around.
  */
 extern bool recmf_id_parse_integer(const char *bytes, Size length, int64 *integer);
 extern bool recmf_id_parse_uuid(const char *bytes, Size length, uint8 *uuid);	/* 16 bytes */

@@ -7,6 +7,7 @@
 
 #include <math.h>
 
+#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
@@ -21,13 +22,13 @@
 #include "recmf_factor.h"
 #include "recmf_mf_model.h"
 
-PG_FUNCTION_INFO_V1(mf_model_in);
-PG_FUNCTION_INFO_V1(mf_model_out);
-PG_FUNCTION_INFO_V1(mf_model_recv);
-PG_FUNCTION_INFO_V1(mf_model_send);
-PG_FUNCTION_INFO_V1(mf_model_user_factors);
-PG_FUNCTION_INFO_V1(mf_model_item_factors);
-PG_FUNCTION_INFO_V1(mf_model_info);
+PG_FUNCTION_INFO_V1(recmf_mf_model_in);
+PG_FUNCTION_INFO_V1(recmf_mf_model_out);
+PG_FUNCTION_INFO_V1(recmf_mf_model_recv);
+PG_FUNCTION_INFO_V1(recmf_mf_model_send);
+PG_FUNCTION_INFO_V1(recmf_mf_model_user_factors);
+PG_FUNCTION_INFO_V1(recmf_mf_model_item_factors);
+PG_FUNCTION_INFO_V1(recmf_mf_model_info);
 
 /* Work between two looks at pending interrupts. */
 #define ROWS_BETWEEN_INTERRUPTS 1024
@@ -295,10 +296,50 @@ find_sections(const MfModel *header, MfModelView *view)
 	view->item_n_ratings = (const int32 *) (base + layout.item_n_ratings);
 }
 
-void
-mf_model_from_datum(Datum datum, MfModelView *view)
+/*
+ * Large models are out of line, and fetching one costs far more than a call
+ * with it.  So the last one is kept for the calls that follow in the same
+ * query, which mostly pass the same value: one user after another.
+ */
+typedef struct KeptModel
 {
-	const MfModel *header = (const MfModel *) PG_DETOAST_DATUM(datum);
+	struct varatt_external pointer; /* where it came from */
+	MfModel    *model;
+} KeptModel;
+
+static const MfModel *
+fetch_model(FunctionCallInfo fcinfo, Datum datum)
+{
+	struct varlena *value = (struct varlena *) DatumGetPointer(datum);
+	struct varatt_external pointer;
+	KeptModel  *kept = (KeptModel *) fcinfo->flinfo->fn_extra;
+	MemoryContext caller;
+
+	if (!VARATT_IS_EXTERNAL_ONDISK(value))
+		return (const MfModel *) PG_DETOAST_DATUM(datum);
+
+	VARATT_EXTERNAL_GET_POINTER(pointer, value);
+	if (kept != NULL && kept->model != NULL &&
+		memcmp(&kept->pointer, &pointer, sizeof(pointer)) == 0)
+		return kept->model;
+
+	if (kept == NULL)
+		fcinfo->flinfo->fn_extra = kept =
+			(KeptModel *) MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(KeptModel));
+	if (kept->model != NULL)
+		pfree(kept->model);
+	kept->model = NULL;
+	caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	kept->model = (MfModel *) PG_DETOAST_DATUM(datum);
+	MemoryContextSwitchTo(caller);
+	kept->pointer = pointer;
+	return kept->model;
+}
+
+void
+recmf_mf_model_get(FunctionCallInfo fcinfo, int argument, MfModelView *view)
+{
+	const MfModel *header = fetch_model(fcinfo, PG_GETARG_DATUM(argument));
 	const char *fault = header_fault(header, VARSIZE(header));
 
 	if (fault != NULL)
@@ -338,7 +379,7 @@ compare_id(const MfModelIds *ids, int32 number, const char *bytes, Size length)
 }
 
 int32
-mf_model_lookup_integer(const MfModelIds *ids, int64 id)
+recmf_mf_model_lookup_integer(const MfModelIds *ids, int64 id)
 {
 	int32		low = 0;
 	int32		high = ids->count;
@@ -358,7 +399,7 @@ mf_model_lookup_integer(const MfModelIds *ids, int64 id)
 }
 
 int32
-mf_model_lookup_text(const MfModelIds *ids, const text *id)
+recmf_mf_model_lookup_text(const MfModelIds *ids, const text *id)
 {
 	const char *bytes = VARDATA_ANY(id);
 	Size		length = VARSIZE_ANY_EXHDR(id);
@@ -369,7 +410,7 @@ mf_model_lookup_text(const MfModelIds *ids, const text *id)
 
 	if (ids->kind == RECMF_ID_INTEGER)
 		return recmf_id_parse_integer(bytes, length, &integer) ?
-			mf_model_lookup_integer(ids, integer) : -1;
+			recmf_mf_model_lookup_integer(ids, integer) : -1;
 	if (ids->kind == RECMF_ID_UUID)
 	{
 		if (!recmf_id_parse_uuid(bytes, length, uuid))
@@ -391,7 +432,7 @@ mf_model_lookup_text(const MfModelIds *ids, const text *id)
 }
 
 Datum
-mf_model_id_text(const MfModelIds *ids, int32 number)
+recmf_mf_model_id_text(const MfModelIds *ids, int32 number)
 {
 	const char *bytes;
 	Size		length;
@@ -410,7 +451,7 @@ mf_model_id_text(const MfModelIds *ids, int32 number)
 }
 
 const int32 *
-mf_model_seen(const MfModelView *view, int32 user, int32 *n)
+recmf_mf_model_seen(const MfModelView *view, int32 user, int32 *n)
 {
 	uint32		start = view->seen_start[user];
 	uint32		end = view->seen_start[user + 1];
@@ -525,7 +566,7 @@ seen_fault(const MfModelView *view)
 	for (u = 0; u < header->n_users && fault == NULL; u++)
 	{
 		int32		n;
-		const int32 *seen = mf_model_seen(view, u, &n);
+		const int32 *seen = recmf_mf_model_seen(view, u, &n);
 
 		for (t = 0; t < n && fault == NULL; t++)
 		{
@@ -658,8 +699,58 @@ write_ids(const RecmfIds *ids, MfModel *header, const IdSection *section)
 	}
 }
 
+/* The header but for what training gives. */
+static void
+start_header(MfModel *header, const RecmfDataset *dataset, const rmf_settings *settings)
+{
+	memset(header, 0, sizeof(*header));
+	header->magic = MF_MODEL_MAGIC;
+	header->version = MF_MODEL_VERSION;
+	header->feedback = settings->feedback;
+	header->user_id_type = id_type_from_oid(recmf_ids_type(dataset->users));
+	header->item_id_type = id_type_from_oid(recmf_ids_type(dataset->items));
+	if (recmf_ids_kind(dataset->users) == RECMF_ID_TEXT || recmf_ids_kind(dataset->items) == RECMF_ID_TEXT)
+		header->encoding = GetDatabaseEncoding();
+	header->factors = settings->factors;
+	header->iterations = settings->iterations;
+	header->seed = settings->seed;
+	header->regularization = settings->regularization;
+	header->regularization_scaling = settings->regularization_scaling;
+	if (settings->feedback == RMF_EXPLICIT)
+		header->bias_regularization = settings->bias_regularization;
+	else
+		header->alpha = settings->alpha;
+	header->n_users = recmf_ids_count(dataset->users);
+	header->n_items = recmf_ids_count(dataset->items);
+	header->n_ratings = dataset->by_user.n_entries;
+	header->n_skipped = dataset->n_null + dataset->n_not_positive;
+	header->user_id_bytes = text_bytes(dataset->users);
+	header->item_id_bytes = text_bytes(dataset->items);
+	header->rating_mean = dataset->stats.mean;
+	header->rating_min = dataset->stats.min;
+	header->rating_max = dataset->stats.max;
+}
+
+void
+recmf_mf_model_check_size(const RecmfDataset *dataset, const rmf_settings *settings)
+{
+	MfModel		header;
+	Layout		layout;
+
+	start_header(&header, dataset, settings);
+	lay_out(&header, &layout);
+	if (layout.total > MF_MODEL_MAX_SIZE)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a model of %d users, %d items and %d factors is too large for one value",
+						header.n_users, header.n_items, header.factors),
+				 errdetail("It needs %zu MB; a value of type mf_model may have %zu MB.",
+						   layout.total / (1024 * 1024) + 1, MF_MODEL_MAX_SIZE / (1024 * 1024)),
+				 errhint("Use train_model, which keeps models in tables of any size, or use fewer factors.")));
+}
+
 MfModel *
-mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
+recmf_mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
 {
 	const rmf_csr *by_user = &dataset->by_user;
 	const rmf_csr *by_item = &dataset->by_item;
@@ -668,46 +759,13 @@ mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
 	Layout		layout;
 	uint32	   *seen_start;
 	int32	   *item_n_ratings;
-	int64		r;
+	int32		r;
 
-	memset(&header, 0, sizeof(header));
-	header.magic = MF_MODEL_MAGIC;
-	header.version = MF_MODEL_VERSION;
-	header.feedback = fit->settings.feedback;
-	header.user_id_type = id_type_from_oid(recmf_ids_type(dataset->users));
-	header.item_id_type = id_type_from_oid(recmf_ids_type(dataset->items));
-	if (recmf_ids_kind(dataset->users) == RECMF_ID_TEXT || recmf_ids_kind(dataset->items) == RECMF_ID_TEXT)
-		header.encoding = GetDatabaseEncoding();
-	header.factors = fit->settings.factors;
-	header.iterations = fit->settings.iterations;
-	header.seed = fit->settings.seed;
-	header.regularization = fit->settings.regularization;
-	header.regularization_scaling = fit->settings.regularization_scaling;
-	if (fit->settings.feedback == RMF_EXPLICIT)
-		header.bias_regularization = fit->settings.bias_regularization;
-	else
-		header.alpha = fit->settings.alpha;
-	header.n_users = recmf_ids_count(dataset->users);
-	header.n_items = recmf_ids_count(dataset->items);
-	header.n_ratings = by_user->n_entries;
-	header.n_skipped = dataset->n_null + dataset->n_not_positive;
-	header.user_id_bytes = text_bytes(dataset->users);
-	header.item_id_bytes = text_bytes(dataset->items);
-	header.rating_mean = dataset->stats.mean;
-	header.rating_min = dataset->stats.min;
-	header.rating_max = dataset->stats.max;
+	start_header(&header, dataset, &fit->settings);
 	header.loss = fit->losses[fit->n_losses - 1].total;
 	header.rmse = fit->losses[fit->n_losses - 1].rmse;
-
 	lay_out(&header, &layout);
-	if (layout.total > MF_MODEL_MAX_SIZE)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("a model of %d users, %d items and %d factors is too large for one value",
-						header.n_users, header.n_items, header.factors),
-				 errdetail("It needs %zu MB; values of type mf_model may have %zu MB.",
-						   layout.total / (1024 * 1024) + 1, MF_MODEL_MAX_SIZE / (1024 * 1024)),
-				 errhint("Use train_model, which keeps models in tables of any size, or use fewer factors.")));
+	Assert(layout.total <= MF_MODEL_MAX_SIZE);
 
 	model = (MfModel *) palloc0(layout.total);
 	*model = header;
@@ -720,7 +778,7 @@ mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
 	memcpy((char *) model + layout.item_rows, fit->items,
 		   sizeof(float4) * (Size) fit->dimensions * header.n_items);
 
-	/* The counts are below 2^31, since the value is below 1 GB. */
+	/* The counts fit, since the whole value is small enough. */
 	seen_start = (uint32 *) ((char *) model + layout.seen_start);
 	for (r = 0; r <= header.n_users; r++)
 		seen_start[r] = (uint32) by_user->start[r];
@@ -729,14 +787,7 @@ mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
 	for (r = 0; r < header.n_items; r++)
 		item_n_ratings[r] = (int32) (by_item->start[r + 1] - by_item->start[r]);
 
-#ifdef USE_ASSERT_CHECKING
-	{
-		const char *fault = model_fault(model);
-
-		if (fault != NULL)
-			elog(PANIC, "mf_model_make: %s", fault);
-	}
-#endif
+	Assert(model_fault(model) == NULL);
 	return model;
 }
 
@@ -745,7 +796,7 @@ mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
  */
 
 Datum
-mf_model_in(PG_FUNCTION_ARGS)
+recmf_mf_model_in(PG_FUNCTION_ARGS)
 {
 	const char *string = PG_GETARG_CSTRING(0);
 	Size		length = strlen(string);
@@ -776,7 +827,7 @@ mf_model_in(PG_FUNCTION_ARGS)
 }
 
 Datum
-mf_model_out(PG_FUNCTION_ARGS)
+recmf_mf_model_out(PG_FUNCTION_ARGS)
 {
 	struct varlena *model = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
 	Size		length = VARSIZE_ANY_EXHDR(model);
@@ -790,7 +841,7 @@ mf_model_out(PG_FUNCTION_ARGS)
 }
 
 Datum
-mf_model_recv(PG_FUNCTION_ARGS)
+recmf_mf_model_recv(PG_FUNCTION_ARGS)
 {
 	StringInfo	buffer = (StringInfo) PG_GETARG_POINTER(0);
 	int			length = buffer->len - buffer->cursor;
@@ -811,7 +862,7 @@ mf_model_recv(PG_FUNCTION_ARGS)
 }
 
 Datum
-mf_model_send(PG_FUNCTION_ARGS)
+recmf_mf_model_send(PG_FUNCTION_ARGS)
 {
 	struct varlena *model = PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
 	StringInfoData buffer;
@@ -837,7 +888,7 @@ factor_rows(FunctionCallInfo fcinfo, rmf_side side)
 	int32		r;
 
 	InitMaterializedSRF(fcinfo, 0);
-	mf_model_from_datum(PG_GETARG_DATUM(0), &view);
+	recmf_mf_model_get(fcinfo, 0, &view);
 	ids = side == RMF_USERS ? &view.users : &view.items;
 	rows = side == RMF_USERS ? view.user_rows : view.item_rows;
 
@@ -850,7 +901,7 @@ factor_rows(FunctionCallInfo fcinfo, rmf_side side)
 		bool		nulls[4] = {false};
 		int32		n_ratings;
 
-		values[0] = mf_model_id_text(ids, r);
+		values[0] = recmf_mf_model_id_text(ids, r);
 		values[1] = PointerGetDatum(recmf_factor_from_floats(view.dimensions, row));
 		if (view.problem.feedback == RMF_EXPLICIT)
 			values[2] = Float4GetDatum(row[rmf_bias_position(&view.problem, side)]);
@@ -860,7 +911,7 @@ factor_rows(FunctionCallInfo fcinfo, rmf_side side)
 			nulls[2] = true;
 		}
 		if (side == RMF_USERS)
-			(void) mf_model_seen(&view, r, &n_ratings);
+			(void) recmf_mf_model_seen(&view, r, &n_ratings);
 		else
 			n_ratings = view.item_n_ratings[r];
 		values[3] = Int32GetDatum(n_ratings);
@@ -875,19 +926,19 @@ factor_rows(FunctionCallInfo fcinfo, rmf_side side)
 }
 
 Datum
-mf_model_user_factors(PG_FUNCTION_ARGS)
+recmf_mf_model_user_factors(PG_FUNCTION_ARGS)
 {
 	return factor_rows(fcinfo, RMF_USERS);
 }
 
 Datum
-mf_model_item_factors(PG_FUNCTION_ARGS)
+recmf_mf_model_item_factors(PG_FUNCTION_ARGS)
 {
 	return factor_rows(fcinfo, RMF_ITEMS);
 }
 
 Datum
-mf_model_info(PG_FUNCTION_ARGS)
+recmf_mf_model_info(PG_FUNCTION_ARGS)
 {
 	TupleDesc	descriptor;
 	MfModelView view;
@@ -901,7 +952,7 @@ mf_model_info(PG_FUNCTION_ARGS)
 		elog(ERROR, "return type must be a row type of %d columns", (int) lengthof(values));
 	descriptor = BlessTupleDesc(descriptor);
 
-	mf_model_from_datum(PG_GETARG_DATUM(0), &view);
+	recmf_mf_model_get(fcinfo, 0, &view);
 	header = view.header;
 	settings_of_header(header, &settings);
 

@@ -31,7 +31,7 @@
  *
  * Trust: input and receive call the full check (order, ranges, finiteness,
  * encoding), since such bytes may come from anywhere.  What is read from a
- * table was made by mf_train or has passed that check; mf_model_from_datum()
+ * table was made by mf_train or has passed that check; recmf_mf_model_get()
  * then looks at the header and the length only.
  */
 #ifndef RECMF_MF_MODEL_H
@@ -126,20 +126,26 @@ typedef struct MfModelView
 	const int32 *item_n_ratings;
 } MfModelView;
 
-/* A new value in the current memory context; ERRCODE_PROGRAM_LIMIT_EXCEEDED if too large. */
-extern MfModel *mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit);
+/* ERRCODE_PROGRAM_LIMIT_EXCEEDED if a finished dataset would give too large a value; resolved settings. */
+extern void recmf_mf_model_check_size(const RecmfDataset *dataset, const rmf_settings *settings);
 
-/* Detoasts into the current memory context; ERRCODE_DATA_CORRUPTED if header and length disagree. */
-extern void mf_model_from_datum(Datum datum, MfModelView *view);
+/* A new value in the current memory context. */
+extern MfModel *recmf_mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit);
+
+/*
+ * The model that a function was called with; it lives as long as the call at
+ * least.  Uses fn_extra.  ERRCODE_DATA_CORRUPTED if header and length disagree.
+ */
+extern void recmf_mf_model_get(FunctionCallInfo fcinfo, int argument, MfModelView *view);
 
 /* The number of an id, or -1. */
-extern int32 mf_model_lookup_integer(const MfModelIds *ids, int64 id);
-extern int32 mf_model_lookup_text(const MfModelIds *ids, const text *id);
+extern int32 recmf_mf_model_lookup_integer(const MfModelIds *ids, int64 id);
+extern int32 recmf_mf_model_lookup_text(const MfModelIds *ids, const text *id);
 
 /* The text form of an id, in the current memory context. */
-extern Datum mf_model_id_text(const MfModelIds *ids, int32 number);
+extern Datum recmf_mf_model_id_text(const MfModelIds *ids, int32 number);
 
 /* The user's items, ascending. */
-extern const int32 *mf_model_seen(const MfModelView *view, int32 user, int32 *n);
+extern const int32 *recmf_mf_model_seen(const MfModelView *view, int32 user, int32 *n);
 
 #endif							/* RECMF_MF_MODEL_H */

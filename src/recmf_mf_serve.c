@@ -23,12 +23,12 @@
 #include "core/rmf_vector.h"
 #include "recmf_mf_model.h"
 
-PG_FUNCTION_INFO_V1(mf_model_recommend);
-PG_FUNCTION_INFO_V1(mf_model_recommend_text);
-PG_FUNCTION_INFO_V1(mf_model_predict);
-PG_FUNCTION_INFO_V1(mf_model_predict_text);
-PG_FUNCTION_INFO_V1(mf_model_similar_items);
-PG_FUNCTION_INFO_V1(mf_model_similar_items_text);
+PG_FUNCTION_INFO_V1(recmf_mf_model_recommend);
+PG_FUNCTION_INFO_V1(recmf_mf_model_recommend_text);
+PG_FUNCTION_INFO_V1(recmf_mf_model_predict);
+PG_FUNCTION_INFO_V1(recmf_mf_model_predict_text);
+PG_FUNCTION_INFO_V1(recmf_mf_model_similar_items);
+PG_FUNCTION_INFO_V1(recmf_mf_model_similar_items_text);
 
 /* Items between two looks at pending interrupts. */
 #define ITEMS_BETWEEN_INTERRUPTS 4096
@@ -59,12 +59,13 @@ get_k(FunctionCallInfo fcinfo, int argument)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("k must not be null"),
-				 errhint("Leave it out for 10 rows.")));
+				 errhint("k is the number of rows wanted, at least 1; left out, it is 10.")));
 	k = PG_GETARG_INT32(argument);
 	if (k < 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("k must be at least 1, not %d", k)));
+				 errmsg("k must be at least 1, not %d", k),
+				 errhint("k is the number of rows wanted; left out, it is 10.")));
 	return k;
 }
 
@@ -81,15 +82,15 @@ get_unknown_user(FunctionCallInfo fcinfo, int argument)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 choice == NULL ? errmsg("unknown_user must not be null") :
-			 errmsg("unrecognized value for unknown_user: %s", recmf_id_describe_text(PG_GETARG_TEXT_PP(argument))),
-			 errhint("Use popular, which gives the items that most users rated, or nothing.")));
+			 errmsg("invalid value for unknown_user: %s", recmf_id_describe_text(PG_GETARG_TEXT_PP(argument))),
+			 errhint("Use 'popular' (the most rated items, with a null score) or 'nothing' (no rows).")));
 	return false;				/* keep compiler quiet */
 }
 
 static Datum
 item_id(const MfModelView *view, int32 item, bool as_text)
 {
-	return as_text ? mf_model_id_text(&view->items, item) : Int64GetDatum(view->items.integers[item]);
+	return as_text ? recmf_mf_model_id_text(&view->items, item) : Int64GetDatum(view->items.integers[item]);
 }
 
 /* A row (item id, score or NULL, rank). */
@@ -166,12 +167,13 @@ recommend(FunctionCallInfo fcinfo, bool as_text)
 	if (PG_ARGISNULL(3))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("exclude_seen must not be null")));
+				 errmsg("exclude_seen must not be null"),
+				 errhint("Use true or false.")));
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
 		return (Datum) 0;
-	mf_model_from_datum(PG_GETARG_DATUM(0), &view);
+	recmf_mf_model_get(fcinfo, 0, &view);
 	k = Min(k, view.items.count);
 
 	if (!as_text)
@@ -183,10 +185,10 @@ recommend(FunctionCallInfo fcinfo, bool as_text)
 		require_integers(&view.items, "item", call);
 		require_integers(&view.users, "user", call);
 		if (!PG_ARGISNULL(1))
-			user = mf_model_lookup_integer(&view.users, PG_GETARG_INT64(1));
+			user = recmf_mf_model_lookup_integer(&view.users, PG_GETARG_INT64(1));
 	}
 	else if (!PG_ARGISNULL(1))
-		user = mf_model_lookup_text(&view.users, PG_GETARG_TEXT_PP(1));
+		user = recmf_mf_model_lookup_text(&view.users, PG_GETARG_TEXT_PP(1));
 
 	if (user < 0)
 	{
@@ -196,7 +198,7 @@ recommend(FunctionCallInfo fcinfo, bool as_text)
 	}
 
 	if (PG_GETARG_BOOL(3))
-		seen = mf_model_seen(&view, user, &n_seen);
+		seen = recmf_mf_model_seen(&view, user, &n_seen);
 	best = (rmf_scored *) palloc(sizeof(rmf_scored) * (Size) k);
 	recmf_check_status(rmf_topk(view.items.count, view.dimensions, view.item_rows,
 								view.user_rows + (Size) user * view.dimensions,
@@ -209,46 +211,70 @@ recommend(FunctionCallInfo fcinfo, bool as_text)
 }
 
 Datum
-mf_model_recommend(PG_FUNCTION_ARGS)
+recmf_mf_model_recommend(PG_FUNCTION_ARGS)
 {
 	return recommend(fcinfo, false);
 }
 
 Datum
-mf_model_recommend_text(PG_FUNCTION_ARGS)
+recmf_mf_model_recommend_text(PG_FUNCTION_ARGS)
 {
 	return recommend(fcinfo, true);
 }
 
+/*
+ * Explicit feedback: a rating, within the range of those that were trained on;
+ * for an unknown user or item, the mean and the bias of the known side.
+ * Implicit feedback: the score, null when either is unknown.
+ */
 static Datum
 predict(FunctionCallInfo fcinfo, bool as_text)
 {
 	MfModelView view;
-	int32		user;
-	int32		item;
+	int32		user_number = -1;
+	int32		item_number = -1;
+	const float *user;
+	const float *item;
 	double		score;
 
-	mf_model_from_datum(PG_GETARG_DATUM(0), &view);
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	recmf_mf_model_get(fcinfo, 0, &view);
 	if (as_text)
 	{
-		user = mf_model_lookup_text(&view.users, PG_GETARG_TEXT_PP(1));
-		item = mf_model_lookup_text(&view.items, PG_GETARG_TEXT_PP(2));
+		if (!PG_ARGISNULL(1))
+			user_number = recmf_mf_model_lookup_text(&view.users, PG_GETARG_TEXT_PP(1));
+		if (!PG_ARGISNULL(2))
+			item_number = recmf_mf_model_lookup_text(&view.items, PG_GETARG_TEXT_PP(2));
 	}
 	else
 	{
 		char	   *call = psprintf("predict(model, '" INT64_FORMAT "', '" INT64_FORMAT "')",
-									PG_GETARG_INT64(1), PG_GETARG_INT64(2));
+									PG_ARGISNULL(1) ? INT64CONST(0) : PG_GETARG_INT64(1),
+									PG_ARGISNULL(2) ? INT64CONST(0) : PG_GETARG_INT64(2));
 
 		require_integers(&view.users, "user", call);
 		require_integers(&view.items, "item", call);
-		user = mf_model_lookup_integer(&view.users, PG_GETARG_INT64(1));
-		item = mf_model_lookup_integer(&view.items, PG_GETARG_INT64(2));
+		if (!PG_ARGISNULL(1))
+			user_number = recmf_mf_model_lookup_integer(&view.users, PG_GETARG_INT64(1));
+		if (!PG_ARGISNULL(2))
+			item_number = recmf_mf_model_lookup_integer(&view.items, PG_GETARG_INT64(2));
 	}
-	if (user < 0 || item < 0)
-		PG_RETURN_NULL();
+	user = user_number < 0 ? NULL : view.user_rows + (Size) user_number * view.dimensions;
+	item = item_number < 0 ? NULL : view.item_rows + (Size) item_number * view.dimensions;
 
-	score = rmf_als_score(&view.problem, view.user_rows + (Size) user * view.dimensions,
-						  view.item_rows + (Size) item * view.dimensions);
+	if (user != NULL && item != NULL)
+		score = rmf_als_score(&view.problem, user, item);
+	else if (view.problem.feedback == RMF_IMPLICIT)
+		PG_RETURN_NULL();
+	else
+	{
+		score = view.problem.mean;
+		if (user != NULL)
+			score += user[rmf_bias_position(&view.problem, RMF_USERS)];
+		if (item != NULL)
+			score += item[rmf_bias_position(&view.problem, RMF_ITEMS)];
+	}
 	if (!isfinite(score))
 		recmf_check_status(RMF_NOT_FINITE, "predict a rating");
 	if (view.problem.feedback == RMF_EXPLICIT)
@@ -257,13 +283,13 @@ predict(FunctionCallInfo fcinfo, bool as_text)
 }
 
 Datum
-mf_model_predict(PG_FUNCTION_ARGS)
+recmf_mf_model_predict(PG_FUNCTION_ARGS)
 {
 	return predict(fcinfo, false);
 }
 
 Datum
-mf_model_predict_text(PG_FUNCTION_ARGS)
+recmf_mf_model_predict_text(PG_FUNCTION_ARGS)
 {
 	return predict(fcinfo, true);
 }
@@ -292,7 +318,7 @@ similar_items(FunctionCallInfo fcinfo, bool as_text)
 	InitMaterializedSRF(fcinfo, 0);
 	if (PG_ARGISNULL(0))
 		return (Datum) 0;
-	mf_model_from_datum(PG_GETARG_DATUM(0), &view);
+	recmf_mf_model_get(fcinfo, 0, &view);
 	k = Min(k, view.items.count);
 
 	if (!as_text)
@@ -302,10 +328,10 @@ similar_items(FunctionCallInfo fcinfo, bool as_text)
 								  PG_ARGISNULL(1) ? INT64CONST(0) : PG_GETARG_INT64(1),
 								  PG_GETARG_INT32(2)));
 		if (!PG_ARGISNULL(1))
-			item = mf_model_lookup_integer(&view.items, PG_GETARG_INT64(1));
+			item = recmf_mf_model_lookup_integer(&view.items, PG_GETARG_INT64(1));
 	}
 	else if (!PG_ARGISNULL(1))
-		item = mf_model_lookup_text(&view.items, PG_GETARG_TEXT_PP(1));
+		item = recmf_mf_model_lookup_text(&view.items, PG_GETARG_TEXT_PP(1));
 	if (item < 0)
 		return (Datum) 0;
 
@@ -342,13 +368,13 @@ similar_items(FunctionCallInfo fcinfo, bool as_text)
 }
 
 Datum
-mf_model_similar_items(PG_FUNCTION_ARGS)
+recmf_mf_model_similar_items(PG_FUNCTION_ARGS)
 {
 	return similar_items(fcinfo, false);
 }
 
 Datum
-mf_model_similar_items_text(PG_FUNCTION_ARGS)
+recmf_mf_model_similar_items_text(PG_FUNCTION_ARGS)
 {
 	return similar_items(fcinfo, true);
 }

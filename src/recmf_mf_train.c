@@ -30,8 +30,8 @@ typedef struct TrainState
 	Jsonb	   *given;			/* the options as given in the first row, or NULL */
 } TrainState;
 
-PG_FUNCTION_INFO_V1(mf_train_transition);
-PG_FUNCTION_INFO_V1(mf_train_final);
+PG_FUNCTION_INFO_V1(recmf_mf_train_transition);
+PG_FUNCTION_INFO_V1(recmf_mf_train_final);
 
 static TrainState *
 start_group(FunctionCallInfo fcinfo, MemoryContext aggregate_context)
@@ -94,7 +94,7 @@ check_same_options(FunctionCallInfo fcinfo, const TrainState *state)
 }
 
 Datum
-mf_train_transition(PG_FUNCTION_ARGS)
+recmf_mf_train_transition(PG_FUNCTION_ARGS)
 {
 	MemoryContext aggregate_context;
 	TrainState *state;
@@ -119,7 +119,7 @@ mf_train_transition(PG_FUNCTION_ARGS)
 }
 
 Datum
-mf_train_final(PG_FUNCTION_ARGS)
+recmf_mf_train_final(PG_FUNCTION_ARGS)
 {
 	TrainState *state;
 	RecmfDataset *dataset;
@@ -138,8 +138,12 @@ mf_train_final(PG_FUNCTION_ARGS)
 
 	if (dataset->n_triples > 0)
 	{
+		rmf_settings settings;
+
 		recmf_dataset_finish(dataset);
-		model = mf_model_make(dataset, recmf_fit(dataset, &state->options, NULL, NULL));
+		recmf_resolve_settings(dataset, &state->options, &settings);
+		recmf_mf_model_check_size(dataset, &settings);
+		model = recmf_mf_model_make(dataset, recmf_fit(dataset, &state->options, NULL, NULL));
 	}
 
 	MemoryContextDelete(dataset->context);

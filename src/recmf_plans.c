@@ -10,6 +10,9 @@
  * could go stale.  When a table changes, PostgreSQL's plan cache plans anew;
  * when one is renamed, the text is another one, and the old entry ages out.
  *
+ * They run without parallel workers: a call answers one page view among many at
+ * the same time, and starting workers takes longer than most calls.
+ *
  * The rows go through a DestReceiver of our own to a callback that may stop
  * early, so nothing is materialised on the way.
  *
@@ -158,7 +161,7 @@ prepare(const RecmfStatement *statement)
 
 	plan = SPI_prepare_cursor(statement->text, statement->n_parameters,
 							  (Oid *) statement->types,
-							  CURSOR_OPT_GENERIC_PLAN | CURSOR_OPT_PARALLEL_OK);
+							  CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", statement->text,
 			 SPI_result_code_string(SPI_result));

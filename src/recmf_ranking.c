@@ -7,9 +7,9 @@
  *		SELECT t.item_id, t.factor <#> $1 FROM items t
  *		WHERE <not seen, filters> ORDER BY t.factor <#> $1 LIMIT n
  *
- * so that whatever PostgreSQL can do for it (an index on the distance, row
- * security, parallel workers) works without a word here.  Three things are
- * worth knowing about its form:
+ * so that what PostgreSQL has for it (an index on the distance, partitions, row
+ * security) works without a word here.  Three things are worth knowing about
+ * its form:
  *
  * - Ties.  Items that the same customers bought have the same factor, so equal
  *	 scores are common, and the order must not depend on the plan.  A second

@@ -29,9 +29,11 @@ SELECT pg_describe_object(classid, objid, 0) AS without_comment FROM members
 WHERE obj_description(objid, classid::regclass::name) IS NULL
 ORDER BY 1;
 
--- volatile and parallel unsafe are those alone that change the database
+-- volatile and parallel unsafe are those alone that change the database; parallel restricted is recommend() alone,
+-- which reads the model's source: that may be a temporary table, or a view over functions that are not parallel safe
+SELECT signature AS not_parallel_safe FROM functions WHERE proparallel = 'r' ORDER BY 1;
 SELECT signature AS volatile_or_unsafe, provolatile, proparallel FROM functions
-WHERE (provolatile = 'v' OR proparallel <> 's')
+WHERE (provolatile = 'v' OR proparallel = 'u')
 	AND proname NOT IN ('train_model', 'drop_model', 'recmf_create_pgvector_casts')
 ORDER BY 1;
 

@@ -105,6 +105,10 @@ SELECT name, count(*) AS predictions, count(*) FILTER (WHERE abs(predict(model, 
 	FROM models, model_info(model), user_factors(model) u, recommend(model, u.user_id, 20, false) r GROUP BY name ORDER BY name;
 SELECT predict(model, 1, 101) = predict(model, '1', '101') AS same, predict(model, 1, 9) AS no_item, predict(model, 0, 101) AS no_user,
 	predict(model, 'x', '101') AS no_user FROM models WHERE name = 'implicit';
+SELECT predict(model, 1, 9) = least(greatest(mean + u.bias, 1), 5) AS mean_and_user, predict(model, NULL, 101) = least(greatest(mean + i.bias, 1), 5) AS mean_and_item,
+		predict(model, 'x', 'y') = mean AS mean, predict(model, NULL::bigint, NULL) = mean AS mean
+	FROM models, model_info(model), user_factors(model) u, item_factors(model) i WHERE name = 'explicit' AND u.user_id = '1' AND i.item_id = '101';
+SELECT predict(model, ' +1 ', '101') = predict(model, 1, 101) AS same FROM models WHERE name = 'implicit';
 SELECT predict(model, 1, 101) FROM models WHERE name = 'mixed';
 SELECT predict(model, 1, 101) FROM models WHERE name = 'text';
 
@@ -136,6 +140,9 @@ SELECT count(*) AS rows, count(*) FILTER (WHERE encode(mf_model_send(model), 'he
 INSERT INTO models SELECT 'large', mf_train(u, i, 1, '{"factors": 100, "iterations": 1}') FROM generate_series(1, 100) u, generate_series(1, 50) i WHERE (u + i) % 7 = 0;
 SELECT pg_column_size(model) > 60000 AS large, attstorage FROM models, pg_attribute WHERE name = 'large' AND attrelid = 'models'::regclass AND attname = 'model';
 SELECT count(*) FROM models, recommend(model, 5, 10) WHERE name = 'large';
+-- one after another, each gets its own
+INSERT INTO models SELECT 'large 2', mf_train(u, i + 50, 1, '{"factors": 100, "iterations": 1}') FROM generate_series(1, 100) u, generate_series(1, 50) i WHERE (u + i) % 7 = 0;
+SELECT name, count(*), min(item_id) > 50 AS second, max(item_id) > 50 AS second FROM generate_series(1, 10) u, models, recommend(model, u, 10) WHERE name LIKE 'large%' GROUP BY name ORDER BY name;
 
 -- damage: bytes at an offset replaced, or the end cut off
 CREATE FUNCTION damaged(model text, at int, bytes text) RETURNS text LANGUAGE sql AS
