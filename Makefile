@@ -6,7 +6,6 @@
 # make demo		from nothing to printed recommendations (test/demo.sh); KEEP=1 leaves the server
 # make unit		C tests of src/core alone, without PostgreSQL; SANITIZE=1, VALGRIND=1
 # make installcheck	pg_regress and isolation tests on a running server that has recmf installed
-# make format		clang-format over the C files
 #
 # WERROR=1 makes warnings errors.  CC=clang builds with clang ("make clean" between compilers).
 
@@ -54,7 +53,7 @@ endif
 DEPENDENCIES = -MMD -MP
 
 PG_CONFIG ?= pg_config
-SHELL_GOALS = check demo unit unit-programs format
+SHELL_GOALS = check demo unit unit-programs
 
 .DEFAULT_GOAL = all
 
@@ -134,8 +133,5 @@ unit: unit-programs
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
-format:
-	clang-format -i src/*.[ch] src/core/*.[ch] test/unit/*.[ch]
-
 .SECONDARY: $(UNIT_CORE)
-.PHONY: check demo unit unit-programs format
+.PHONY: check demo unit unit-programs
