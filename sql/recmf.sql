@@ -415,6 +415,11 @@ CREATE FUNCTION mf_model_recv(internal) RETURNS mf_model
 CREATE FUNCTION mf_model_send(mf_model) RETURNS bytea
 	AS 'MODULE_PATHNAME', 'recmf_mf_model_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 
+COMMENT ON FUNCTION mf_model_in(cstring) IS 'input function of type mf_model';
+COMMENT ON FUNCTION mf_model_out(mf_model) IS 'output function of type mf_model';
+COMMENT ON FUNCTION mf_model_recv(internal) IS 'receive function of type mf_model';
+COMMENT ON FUNCTION mf_model_send(mf_model) IS 'send function of type mf_model';
+
 -- Factors do not compress, so external rather than extended.
 CREATE TYPE mf_model (
 	INPUT = mf_model_in,

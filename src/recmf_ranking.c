@@ -290,10 +290,10 @@ append_not_seen(StringInfo text, RecmfStatement *statement, const RecmfModel *mo
 
 	/* The parameter has the column's type, so that an index on the column serves. */
 	appendStringInfo(text,
-					 " AND NOT (t.item_id OPERATOR(pg_catalog.=) ANY"
-					 " (SELECT s.%s%s FROM %s s"
+					 " AND NOT (t.item_id%s OPERATOR(pg_catalog.=) ANY"
+					 " (SELECT s.%s FROM %s s"
 					 " WHERE s.%s OPERATOR(pg_catalog.=) $%d AND s.%s IS NOT NULL))",
-					 item_col, collation(model->item_type), source, user_col,
+					 collation(model->item_type), item_col, source, user_col,
 					 recmf_statement_add(statement, user_type, value), item_col);
 }
 
@@ -311,8 +311,9 @@ append_filters(StringInfo text, RecmfStatement *statement, const RecmfModel *mod
 	/* A subquery, for its hash table: an array is searched from its start for each row. */
 	if (filters->exclude != NULL)
 		appendStringInfo(text,
-						 " AND NOT (t.item_id OPERATOR(pg_catalog.=) ANY"
+						 " AND NOT (t.item_id%s OPERATOR(pg_catalog.=) ANY"
 						 " (SELECT pg_catalog.unnest($%d)))",
+						 collation(model->item_type),
 						 recmf_statement_add(statement, array_type,
 											 PointerGetDatum(filters->exclude)));
 	if (filters->seen_by != NULL)

@@ -39,13 +39,14 @@ typedef struct RecmfModel
 
 /*
  * The active version of a model.  name NULL: the setting recmf.model, else the
- * only model that the caller may read; several: an error that lists them.
- * An unknown name: ERRCODE_UNDEFINED_OBJECT with a hint.  The caller must have
- * SELECT on both tables, else ERRCODE_INSUFFICIENT_PRIVILEGE with the GRANT to
- * run as the hint.
+ * only model that the caller may read and that runs no code of roles whom he
+ * has no reason to trust; several: an error that lists them.  An unknown name:
+ * ERRCODE_UNDEFINED_OBJECT with a hint.  The caller must have SELECT on both
+ * tables (or on columns of theirs), else ERRCODE_INSUFFICIENT_PRIVILEGE with
+ * the GRANT to run as the hint.
  *
- * Runs one prepared statement on the active snapshot: no cache, nothing stale.
- * Must be called inside SPI_connect().
+ * Runs one kept statement on the active snapshot: nothing stale.  Locks the
+ * two tables with AccessShareLock.  Must be called inside SPI_connect().
  */
 extern RecmfModel *recmf_model_lookup(const char *name);
 

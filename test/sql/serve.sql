@@ -134,6 +134,13 @@ ROLLBACK TO before;
 SELECT * FROM recommend(10, 1);
 COMMIT;
 
+-- a statement is planned once a session, whoever and however many are asked for
+SELECT sum((SELECT count(*) FROM recommend(u, k, exclude_seen => false))) FROM generate_series(9, 40) u, generate_series(1, 5) k;
+SELECT count(*) FROM pg_backend_memory_contexts
+WHERE name = 'CachedPlanSource' AND ident LIKE '%FROM serve_test.things t WHERE true ORDER BY t.factor%';
+DISCARD PLANS;
+SELECT * FROM recommend(10, 1);
+
 -- many equal scores: the first ids, however many share the score and however they are stored
 CREATE TABLE flat_items AS SELECT i AS item_id, '[1,1]'::factor AS factor, NULL::real AS bias, 1 AS n_ratings FROM generate_series(3000, 1, -1) i;
 CREATE TABLE flat_users AS SELECT 1 AS user_id, '[1,0]'::factor AS factor, NULL::real AS bias, 1 AS n_ratings;
@@ -201,6 +208,49 @@ SELECT register('by view', 'implicit', 2, 'things', 'people', 'bought_here', 'bo
 SELECT * FROM recommend(10, 1, model => 'by view');
 DROP VIEW bought_here;
 
+-- the source may itself use serving functions; a plan that is running outlasts more statements than a session keeps
+CREATE TABLE churn_0 AS SELECT * FROM things;
+SELECT register('churn', 'implicit', 2, 'churn_0', 'people', 'bought', 'bought');
+CREATE FUNCTION churn() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	name text := 'churn_0';
+BEGIN
+	FOR i IN 1..150 LOOP
+		EXECUTE format('ALTER TABLE %I RENAME TO %I', name, 'churn_' || i);
+		name := 'churn_' || i;
+		IF (SELECT array_agg(item_id ORDER BY rank) FROM recommend(10, 2, 'churn')) <> '{1,6}' THEN
+			RAISE 'wrong';
+		END IF;
+	END LOOP;
+	EXECUTE format('ALTER TABLE %I RENAME TO churn_0', name);
+	RETURN true;
+END $$;
+CREATE FUNCTION taste() RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT count(*) = 2 FROM recommend(10, 2, 'things') $$;
+CREATE VIEW bought_slowly AS SELECT b.* FROM bought b WHERE (SELECT churn()) AND (SELECT taste());
+SELECT register('nested', 'implicit', 2, 'things', 'people', 'bought_slowly', 'bought_slowly');
+SELECT * FROM recommend(10, 2, 'nested');
+SELECT * FROM recommend(10, 2, 'nested');
+SELECT * FROM recommend(10, 2, 'things');
+-- and what it keeps is bounded
+SELECT count(*) BETWEEN 100 AND 128 AS bounded FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE '%.churn_%';
+-- endless recursion ends as any
+CREATE FUNCTION endless() RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT count(*) = 2 FROM recommend(10, 2, 'endless') $$;
+CREATE VIEW bought_endlessly AS SELECT b.* FROM bought b WHERE (SELECT endless());
+SELECT register('endless', 'implicit', 2, 'things', 'people', 'bought_endlessly', 'bought_endlessly');
+\set VERBOSITY sqlstate
+SELECT * FROM recommend(10, 2, 'endless');
+\set VERBOSITY default
+SELECT * FROM recommend(10, 2, 'things');
+DROP VIEW bought_slowly, bought_endlessly;
+
+-- cancelled by a timeout, and again
+SET statement_timeout = '50ms';
+\set VERBOSITY terse
+SELECT count(*) FROM generate_series(1, 100000) g, LATERAL recommend(g, 3, 'flat', exclude_seen => false);
+\set VERBOSITY default
+RESET statement_timeout;
+SELECT count(*) FROM recommend(1, 3, 'flat');
+
 -- renamed tables and schemas, and changed columns, are followed
 ALTER TABLE things RENAME TO "Things";
 ALTER TABLE people SET SCHEMA serve_hostile;
@@ -232,5 +282,5 @@ SELECT (SELECT array_agg(f ORDER BY rank) FROM recommend_for(ARRAY['Cube', 'Cube
 	 = (SELECT array_agg(f ORDER BY rank) FROM recommend_for(ARRAY['Cube'], ARRAY[3.5], model => 'Films "à la carte"') f) AS duplicates_averaged;
 
 SET client_min_messages = warning;
-DELETE FROM recmf_model_names WHERE model IN ('things', 'flat', 'Films "à la carte"', 'by query', 'by view');
+DELETE FROM recmf_model_names WHERE model IN ('things', 'flat', 'Films "à la carte"', 'by query', 'by view', 'churn', 'nested', 'endless');
 DROP SCHEMA serve_test, serve_hostile CASCADE;

@@ -6,7 +6,7 @@ SET search_path = serve_trained, public;
 RESET client_min_messages;
 
 -- two groups of customers with a taste each: 1-30 buy from p1-p15, 31-60 from q1-q15
-CREATE TABLE orders (customer integer, sku text, quantity integer);
+CREATE TABLE orders (customer integer, sku text COLLATE "POSIX", quantity integer);
 INSERT INTO orders
 SELECT u, CASE WHEN u <= 30 THEN 'p' ELSE 'q' END || i, 1 + (u * i) % 4
 FROM generate_series(1, 60) u, generate_series(1, 15) i
@@ -24,7 +24,7 @@ GROUP BY 1 ORDER BY 1;
 SELECT count(*) AS customers, count(*) FILTER (WHERE served = defined) AS right
 FROM shop_users u,
 LATERAL (SELECT array_agg(ROW(item_id, score) ORDER BY rank) AS served FROM recommend(u.user_id::text, 10)) s,
-LATERAL (SELECT array_agg(ROW(item_id, score) ORDER BY score DESC, item_id COLLATE "C") AS defined FROM (
+LATERAL (SELECT array_agg(ROW(item_id COLLATE "default", score) ORDER BY score DESC, item_id COLLATE "C") AS defined FROM (
 	SELECT i.item_id, inner_product(u.factor, i.factor) AS score FROM shop_items i
 	WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.customer = u.user_id AND o.sku = i.item_id)
 	ORDER BY 2 DESC, i.item_id COLLATE "C" LIMIT 10) t) d;
@@ -49,7 +49,8 @@ FROM (SELECT u.user_id,
 			 (SELECT array_agg(item_id ORDER BY item_id) FROM recommend(u.user_id::text, 4)) AS mine,
 			 (SELECT array_agg(item_id ORDER BY item_id) FROM recommend_for(b.skus, b.quantities, 4)) AS folded
 	  FROM shop_users u, LATERAL (SELECT array_agg(sku) AS skus, array_agg(quantity)::float8[] AS quantities FROM orders o WHERE o.customer = u.user_id) b) t;
--- a basket of one group's things
+-- a basket of one group's things; ids are compared by their bytes, whatever the collation of their columns
+SELECT count(*) FROM recommend('1', 100, 'shop', include_items => ARRAY['p1', 'P1', 'q1', 'q2'], exclude_items => ARRAY['q2', 'Q1'], exclude_seen => false);
 SELECT count(*), bool_and(item_id LIKE 'q%') FROM recommend_for(ARRAY['q1', 'q2', 'new in shop'], k => 5);
 
 -- the same for ratings with biases

@@ -46,7 +46,7 @@ test_rules_implicit(void)
 	CHECK(rmf_settings_resolve(&settings, 50, 40, &ratings, &field) == RMF_OK);
 	CHECK(settings.factors == 64 && settings.iterations == 16 && settings.seed == 42);
 	CHECK_NEAR(settings.alpha, 50 * 40 / (8 * 3000.0), 1e-12);
-	CHECK_NEAR(settings.regularization, 0.06 * pow(20, -0.4) * (1 + a0), 1e-12);
+	CHECK_NEAR(settings.regularization, 0.06 * pow(20, -0.4) * sqrt(1 + a0), 1e-12);
 	CHECK(settings.regularization_scaling == 1);
 
 	rmf_problem_init(&problem, &settings, &ratings);
