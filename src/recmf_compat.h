@@ -19,6 +19,11 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
+/* 16 took the macros of varlenas (VARDATA, SET_VARSIZE) out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* 16 made one function of the checks for each kind of object. */
 static inline void
 recmf_check_create_in_schema(Oid schema)

@@ -22,6 +22,7 @@
 #include "utils/array.h"
 
 #include "core/rmf_vector.h"
+#include "recmf_compat.h"
 #include "recmf_factor.h"
 
 PG_FUNCTION_INFO_V1(recmf_factor_inner_product);

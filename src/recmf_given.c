@@ -17,6 +17,7 @@
 #include "utils/lsyscache.h"
 #include "utils/uuid.h"
 
+#include "recmf_compat.h"
 #include "recmf_given.h"
 
 bool

@@ -25,6 +25,7 @@
 #include "utils/uuid.h"
 
 #include "core/rmf_random.h"
+#include "recmf_compat.h"
 #include "recmf_ids.h"
 
 /* Small, since GROUP BY may make a dictionary for each of many small groups. */

@@ -19,6 +19,7 @@
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
 
+#include "recmf_compat.h"
 #include "recmf_factor.h"
 #include "recmf_mf_model.h"
 

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "recmf_compat.h"
 #include "recmf_dataset.h"
 #include "recmf_mf_model.h"
 #include "recmf_options.h"

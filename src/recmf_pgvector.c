@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+#include "recmf_compat.h"
 #include "recmf_factor.h"
 
 PG_FUNCTION_INFO_V1(recmf_create_pgvector_casts);

@@ -25,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
+#include "recmf_compat.h"
 #include "recmf_serve.h"
 
 PG_FUNCTION_INFO_V1(recmf_recommend_integer);

@@ -92,8 +92,8 @@ check_length(const rmf_vector_kernels *kernels, int n, int offset, double scale_
 static void
 check_exact(const rmf_vector_kernels *kernels)
 {
-	float		a[200],
-				b[200];
+	float		a[200] = {0},
+				b[200] = {0};
 	double		ab,
 				aa,
 				bb;
