@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
@@ -341,7 +342,7 @@ recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 	SPIExecuteOptions options = {.read_only = true, .dest = &receiver.pub};
 	StringInfoData statement;
 	SPIPlanPtr	plan;
-	int			nest_level;
+	bool		read_only;
 	int			result;
 
 	initStringInfo(&statement);
@@ -352,11 +353,15 @@ recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 	appendStringInfo(&statement, " %s", from_clause(source));
 	plan = prepare(statement.data, 0, NULL, CURSOR_OPT_PARALLEL_OK);
 
-	nest_level = NewGUCNestLevel();
-	(void) set_config_option("transaction_read_only", "on", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
+	/*
+	 * The variable itself and not the setting, which 17 does not allow to be
+	 * set for a part of a transaction.  After an error the end of the
+	 * (sub)transaction puts it back.
+	 */
+	read_only = XactReadOnly;
+	XactReadOnly = true;
 	result = SPI_execute_plan_extended(plan, &options);
-	AtEOXact_GUC(true, nest_level);
+	XactReadOnly = read_only;
 	if (result < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
