@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 
 #include "recmf_dataset.h"
+#include "recmf_status.h"
 
 #define INITIAL_TRIPLES 16
 #define TRIPLE_SIZE (2 * sizeof(int32) + sizeof(float))

@@ -92,21 +92,6 @@ extern RecmfFit *recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
  */
 extern void recmf_dataset_reserve(const RecmfDataset *dataset, Size more);
 
-/*
- * Raises the error that belongs to a status of the core; does nothing for
- * RMF_OK.  "doing" completes "could not ...", as in "train the model".
- */
-extern void recmf_check_status(rmf_status status, const char *doing);
-
-/*
- * An rmf_poll that services pending interrupts and keeps the error that this
- * raises: on RMF_CANCELLED call recmf_check_status(), which raises it.
- */
-extern const rmf_poll *recmf_poll(void);
-
-/* ERROR with the hint that names OPENBLAS_CORETYPE unless the BLAS is sound; once per backend. */
-extern void recmf_blas_check_once(void);
-
 /* GUC, kB */
 extern int	recmf_training_memory;
 

@@ -30,8 +30,10 @@
 
 #include "core/rmf_als.h"
 #include "recmf_dataset.h"
+#include "recmf_names.h"
 #include "recmf_plans.h"
 #include "recmf_serve.h"
+#include "recmf_status.h"
 
 #define WORKSPACE_ALIGNMENT 64
 

@@ -22,6 +22,7 @@
 #include "core/rmf_topk.h"
 #include "core/rmf_vector.h"
 #include "recmf_mf_model.h"
+#include "recmf_status.h"
 
 PG_FUNCTION_INFO_V1(recmf_mf_model_recommend);
 PG_FUNCTION_INFO_V1(recmf_mf_model_recommend_text);

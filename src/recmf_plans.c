@@ -30,6 +30,7 @@
 #include "tcop/dest.h"
 #include "utils/memutils.h"
 
+#include "recmf_names.h"
 #include "recmf_plans.h"
 #include "recmf_registry.h"
 

@@ -43,6 +43,7 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 
+#include "recmf_names.h"
 #include "recmf_plans.h"
 #include "recmf_ranking.h"
 

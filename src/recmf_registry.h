@@ -53,25 +53,8 @@ extern RecmfModel *recmf_model_lookup(const char *name);
 /* The Gram matrix of the factors of one side (factors x factors), for folding in; implicit only. */
 extern float *recmf_model_gram(const RecmfModel *model, rmf_side side);
 
-/* "schema.table" quoted, for statements. */
-extern char *recmf_qualified_name(Oid relation);
-
 /* SELECT on the relation or on some column of it. */
 extern bool recmf_may_select(Oid relation);
-
-/* The type factor. */
-extern Oid	recmf_factor_type(void);
-
-/* The schema that the extension is installed in, quoted, for statements. */
-extern const char *recmf_schema(void);
-
-/*
- * A statement that runs inside starts and ends with these: search_path is
- * pinned to "path" ("pg_catalog, pg_temp" when NULL) until the matching end
- * or the end of the (sub)transaction.
- */
-extern int	recmf_pin_search_path(const char *path);
-extern void recmf_unpin_search_path(int nest_level);
 
 /* GUC */
 extern char *recmf_model_setting;

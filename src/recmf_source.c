@@ -37,6 +37,7 @@
 #include "utils/rel.h"
 #include "utils/varlena.h"
 
+#include "recmf_names.h"
 #include "recmf_registry.h"
 #include "recmf_source.h"
 

@@ -47,6 +47,7 @@
 #include "core/rmf_random.h"
 #include "recmf_compat.h"
 #include "recmf_factor.h"
+#include "recmf_names.h"
 #include "recmf_registry.h"
 #include "recmf_store.h"
 

@@ -27,9 +27,11 @@
 
 #include "recmf_compat.h"
 #include "recmf_dataset.h"
+#include "recmf_names.h"
 #include "recmf_options.h"
 #include "recmf_registry.h"
 #include "recmf_source.h"
+#include "recmf_status.h"
 #include "recmf_store.h"
 
 /* train_model()'s arguments, in order */
