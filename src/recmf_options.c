@@ -16,6 +16,7 @@
 #include "utils/numeric.h"
 #include "utils/varlena.h"
 
+#include "recmf_compat.h"
 #include "recmf_options.h"
 
 /* Names and values are cut to this many bytes in messages. */
@@ -170,7 +171,7 @@ option_names(void)
 	return names.data;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 unknown_option(const char *name)
 {
 	const char *hint = NULL;
@@ -228,7 +229,7 @@ find_option(const char *name)
 	return NULL;				/* keep compiler quiet */
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 bad_value(const Option *option, const char *value)
 {
 	ereport(ERROR,
@@ -349,7 +350,7 @@ recmf_options_set(RecmfOptions *options, const char *name, const char *value)
 	set_option(options, find_option(name), value);
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 wrong_type(const Option *option, const char *given, const char *hint)
 {
 	ereport(ERROR,
