@@ -67,11 +67,11 @@ static const Option option_table[] = {
 };
 
 /* What other libraries call it; the hint is the name of ours, or a sentence (with a full stop). */
-typedef struct Alias
+typedef struct OptionAlias
 {
 	const char *name;			/* compared without regard to case */
 	const char *hint;
-} Alias;
+} OptionAlias;
 
 static const char no_learning_rate[] =
 "Alternating least squares has no learning rate: every step is solved exactly. Leave it out.";
@@ -80,7 +80,7 @@ static const char no_batches[] =
 static const char use_feedback[] =
 "Use \"feedback\" with the value implicit (counts, orders, clicks) or explicit (grades) instead.";
 
-static const Alias alias_table[] = {
+static const OptionAlias alias_table[] = {
 	{"rank", "factors"},
 	{"n_factors", "factors"},
 	{"num_factors", "factors"},
