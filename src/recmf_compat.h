@@ -46,4 +46,9 @@ recmf_check_create_in_schema(Oid schema)
 #define ereturn(context, dummy_value, ...) ereport(ERROR, __VA_ARGS__)
 #endif
 
+/* 18 put the word in front of the declaration, as C11 does. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 #endif							/* RECMF_COMPAT_H */

@@ -16,6 +16,7 @@
 #include "utils/numeric.h"
 #include "utils/varlena.h"
 
+#include "recmf_compat.h"
 #include "recmf_options.h"
 
 /* Names and values are cut to this many bytes in messages. */
@@ -66,11 +67,11 @@ static const Option option_table[] = {
 };
 
 /* What other libraries call it; the hint is the name of ours, or a sentence (with a full stop). */
-typedef struct Alias
+typedef struct OptionAlias
 {
 	const char *name;			/* compared without regard to case */
 	const char *hint;
-} Alias;
+} OptionAlias;
 
 static const char no_learning_rate[] =
 "Alternating least squares has no learning rate: every step is solved exactly. Leave it out.";
@@ -79,7 +80,7 @@ static const char no_batches[] =
 static const char use_feedback[] =
 "Use \"feedback\" with the value implicit (counts, orders, clicks) or explicit (grades) instead.";
 
-static const Alias alias_table[] = {
+static const OptionAlias alias_table[] = {
 	{"rank", "factors"},
 	{"n_factors", "factors"},
 	{"num_factors", "factors"},
@@ -170,7 +171,7 @@ option_names(void)
 	return names.data;
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 unknown_option(const char *name)
 {
 	const char *hint = NULL;
@@ -228,7 +229,7 @@ find_option(const char *name)
 	return NULL;				/* keep compiler quiet */
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 bad_value(const Option *option, const char *value)
 {
 	ereport(ERROR,
@@ -349,7 +350,7 @@ recmf_options_set(RecmfOptions *options, const char *name, const char *value)
 	set_option(options, find_option(name), value);
 }
 
-static void pg_attribute_noreturn()
+pg_noreturn static void
 wrong_type(const Option *option, const char *given, const char *hint)
 {
 	ereport(ERROR,

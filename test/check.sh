@@ -107,7 +107,10 @@ suite_build()
 build_for_tests()
 {
 	if [ ! -d "$WORK/build-gcc" ] || [ ! -f "$WORK/build-gcc/recmf.so" ]; then
-		WERROR=0 build gcc gcc all || return 1
+		WERROR=0 build gcc gcc all >"$WORK/build-for-tests.log" || {
+			has_suite build || cat "$WORK/build-for-tests.log"
+			return 1
+		}
 	fi
 }
 
