@@ -121,7 +121,7 @@ FROM tiny_users u, tiny_items i, recmf_models s WHERE s.model = 'tiny' AND s.act
 -- no regularization and more factors than ratings: solved with the least ridge that works, never NaN
 SELECT users, items, loss[array_length(loss, 1)] < loss[1] AS falls
 FROM train_model('free', 'orders', factors => 64, regularization => 0);
-SELECT users, items, loss[array_length(loss, 1)] <= loss[1] AS falls
+SELECT users, items, loss[array_length(loss, 1)] < 1 AS fitted
 FROM train_model('free_stars', 'SELECT user_id, length(item_id) AS item_id, rating FROM orders', feedback => 'explicit', factors => 64, regularization => 0, bias_regularization => 0);
 
 -- a source where one user's rows can't be found fast: the index to create
