@@ -133,6 +133,18 @@ extern void recmf_mf_model_check_size(const RecmfDataset *dataset, const rmf_set
 extern MfModel *recmf_mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit);
 
 /*
+ * What is wrong with a value that came from outside, as a sentence, or NULL.
+ * Nothing in it is trusted, its length included.
+ */
+extern const char *recmf_mf_model_fault(const MfModel *header);
+
+/* The resolved settings that it was trained with. */
+extern void recmf_mf_model_settings(const MfModel *header, rmf_settings *settings);
+
+/* The SQL name of the type of ids with a code of the header. */
+extern const char *recmf_mf_model_id_type_name(uint8 id_type);
+
+/*
  * The model that a function was called with; it lives as long as the call at
  * least.  Uses fn_extra.  ERRCODE_DATA_CORRUPTED if header and length disagree.
  */
