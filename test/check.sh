@@ -42,7 +42,14 @@ unset MAKEFLAGS MAKELEVEL MFLAGS
 
 pass() { PASSED=$((PASSED + 1)); say "ok      $1"; }
 fail() { FAILED=$((FAILED + 1)); say "FAILED  $1"; }
-skip() { SKIPPED=$((SKIPPED + 1)); say "skipped $1: $2"; }
+
+# A reason that several tests in a row have is printed once.
+skip()
+{
+	SKIPPED=$((SKIPPED + 1))
+	[ "$1: $2" = "${last_skip-}" ] || say "skipped $1: $2"
+	last_skip="$1: $2"
+}
 
 has_suite() { case " $SUITES " in *" $1 "*) return 0 ;; *) return 1 ;; esac; }
 

@@ -39,14 +39,19 @@ say "$(seconds "$at")"
 say "" "From start to end: $(seconds "$started")."
 if [ "$KEEP" != 0 ]; then
 	KEEP_WORK=yes
-	if [ -n "$SERVER_USER" ]; then
-		stop="setpriv --reuid=$SERVER_USER --regid=$(id -g "$SERVER_USER") --clear-groups"
-	else
-		stop=
-	fi
-	say "The server is left running. To connect, and to stop and remove it:" "" \
-		"    $PGBIN/psql -h $PGHOST -U postgres demo" \
-		"    ${stop:+$stop }$PGBIN/pg_ctl -D $PGDATA -m fast stop && rm -rf $WORK"
+	# two short commands instead of two long lines to copy
+	printf '#!/bin/sh\nexec "%s" -h "%s" -U postgres "$@" demo\n' "$PGBIN/psql" "$PGHOST" >"$WORK/psql"
+	cat >"$WORK/stop" <<-EOF
+		#!/bin/sh
+		pid_file=$PGDATA/postmaster.pid
+		[ ! -f \$pid_file ] || kill -INT "\$(head -n 1 \$pid_file)" || exit
+		while [ -f \$pid_file ]; do sleep 0.1; done
+		rm -rf $WORK
+	EOF
+	chmod 755 "$WORK/psql" "$WORK/stop"
+	say "The server is left running." "" \
+		"    $WORK/psql    connects" \
+		"    $WORK/stop    stops it and removes the directory"
 else
 	say "The server is stopped and removed. KEEP=1 make demo leaves it running."
 fi

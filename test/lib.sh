@@ -36,16 +36,17 @@ as_root()
 	if is_root; then "$@"; else sudo "$@"; fi
 }
 
-# Runs a command as the user that the server belongs to.
+# Runs a command as the user that the server belongs to, in a directory that it may enter.
 as_server()
-{
+(
+	case $PWD/ in "$WORK"/*) ;; *) cd "$WORK" ;; esac
 	if [ -n "$SERVER_USER" ]; then
-		setpriv --reuid="$SERVER_USER" --regid="$(id -g "$SERVER_USER")" --init-groups \
+		exec setpriv --reuid="$SERVER_USER" --regid="$(id -g "$SERVER_USER")" --init-groups \
 			env HOME="$WORK" "$@"
 	else
-		"$@"
+		exec "$@"
 	fi
-}
+)
 
 is_debian() { command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; }
 
