@@ -191,20 +191,6 @@ recmf_given_to_array(ArrayType *ids, RecmfForm form, Oid type)
 	return construct_array(known, n_known, type, length, by_value, alignment);
 }
 
-static int64
-datum_to_integer(Datum id, Oid type)
-{
-	switch (type)
-	{
-		case INT2OID:
-			return DatumGetInt16(id);
-		case INT4OID:
-			return DatumGetInt32(id);
-		default:
-			return DatumGetInt64(id);
-	}
-}
-
 Datum
 recmf_id_to_form(Datum id, Oid type, RecmfForm form)
 {
@@ -215,8 +201,8 @@ recmf_id_to_form(Datum id, Oid type, RecmfForm form)
 				char		digits[MAXINT8LEN + 1];
 
 				if (form == RECMF_FORM_INTEGER)
-					return Int64GetDatum(datum_to_integer(id, type));
-				pg_lltoa(datum_to_integer(id, type), digits);
+					return Int64GetDatum(recmf_integer_from_datum(type, id));
+				pg_lltoa(recmf_integer_from_datum(type, id), digits);
 				return CStringGetTextDatum(digits);
 			}
 		case RECMF_ID_UUID:
@@ -234,8 +220,8 @@ recmf_id_compare(Datum a, Datum b, Oid type)
 	{
 		case RECMF_ID_INTEGER:
 			{
-				int64		integer_a = datum_to_integer(a, type);
-				int64		integer_b = datum_to_integer(b, type);
+				int64		integer_a = recmf_integer_from_datum(type, a);
+				int64		integer_b = recmf_integer_from_datum(type, b);
 
 				return (integer_a > integer_b) - (integer_a < integer_b);
 			}

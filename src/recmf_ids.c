@@ -273,20 +273,6 @@ recmf_ids_memory(const RecmfIds *ids)
 	return MemoryContextMemAllocated(ids->context, false);
 }
 
-static inline int64
-integer_from_datum(Oid type, Datum id)
-{
-	switch (type)
-	{
-		case INT2OID:
-			return DatumGetInt16(id);
-		case INT4OID:
-			return DatumGetInt32(id);
-		default:
-			return DatumGetInt64(id);
-	}
-}
-
 /* The number that the next new id gets, with room for it.  After an error here the dictionary is of no more use. */
 static int32
 next_number(RecmfIds *ids)
@@ -384,7 +370,7 @@ recmf_ids_intern(RecmfIds *ids, Datum id)
 	switch (ids->kind)
 	{
 		case RECMF_ID_INTEGER:
-			return intern_integer(ids, integer_from_datum(ids->type, id));
+			return intern_integer(ids, recmf_integer_from_datum(ids->type, id));
 		case RECMF_ID_UUID:
 			return intern_bytes(ids, (const char *) DatumGetUUIDP(id)->data, UUID_LEN);
 		case RECMF_ID_TEXT:
@@ -430,7 +416,7 @@ recmf_ids_lookup(const RecmfIds *ids, Datum id)
 	switch (ids->kind)
 	{
 		case RECMF_ID_INTEGER:
-			return recmf_ids_lookup_integer(ids, integer_from_datum(ids->type, id));
+			return recmf_ids_lookup_integer(ids, recmf_integer_from_datum(ids->type, id));
 		case RECMF_ID_UUID:
 			return lookup_bytes(ids, (const char *) DatumGetUUIDP(id)->data, UUID_LEN);
 		case RECMF_ID_TEXT:
@@ -591,7 +577,7 @@ recmf_ids_describe(const RecmfIds *ids, Datum id)
 	switch (ids->kind)
 	{
 		case RECMF_ID_INTEGER:
-			return psprintf(INT64_FORMAT, integer_from_datum(ids->type, id));
+			return psprintf(INT64_FORMAT, recmf_integer_from_datum(ids->type, id));
 		case RECMF_ID_UUID:
 			return text_to_cstring(DatumGetTextPP(recmf_id_uuid_to_text(DatumGetUUIDP(id)->data)));
 		case RECMF_ID_TEXT:

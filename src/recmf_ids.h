@@ -15,6 +15,8 @@
 
 #include "postgres.h"
 
+#include "catalog/pg_type.h"
+
 /* The numbers reach the disk (mf_model). */
 typedef enum RecmfIdKind
 {
@@ -77,5 +79,20 @@ extern bool recmf_id_parse_integer(const char *bytes, Size length, int64 *intege
 extern bool recmf_id_parse_uuid(const char *bytes, Size length, uint8 *uuid);	/* 16 bytes */
 extern Datum recmf_id_integer_to_text(int64 id);
 extern Datum recmf_id_uuid_to_text(const uint8 *uuid);
+
+/* The value of an integer id of one of the three types. */
+static inline int64
+recmf_integer_from_datum(Oid type, Datum id)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return DatumGetInt16(id);
+		case INT4OID:
+			return DatumGetInt32(id);
+		default:
+			return DatumGetInt64(id);
+	}
+}
 
 #endif							/* RECMF_IDS_H */
