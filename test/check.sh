@@ -256,7 +256,7 @@ suite_tap()
 				"ok "*"# skip"* | "ok "*"# SKIP"*)
 					skip "tap $name" "$(sed -E 's/.*# (skip|SKIP) ?//' <<<"$line")" ;;
 				"ok "*) pass "tap $name: $(sed 's/^ok [0-9]* - //' <<<"$line")" ;;
-				"1..0 # SKIP "*) skip "tap $name" "${line#1..0 \# SKIP }" ;;
+				"test/t/$name.pl .. skipped: "*) skip "tap $name" "${line#*skipped: }" ;;
 				"# measured: "*) say "        ${line#\# }" ;;
 			esac
 		done <"$log"
