@@ -73,7 +73,7 @@ sub taste_table
 	my $items = $size{items} // 60;
 
 	$node->safe_psql(
-		'postgres', qq{
+		$size{database} // 'postgres', qq{
 CREATE TABLE orders AS
 SELECT u AS user_id, 'P' || i AS item_id, 1 + (u + i) % 3 AS quantity
 FROM generate_series(1, $users) u, generate_series(1, $items) i

@@ -51,5 +51,31 @@ SELECT drop_model('Stars ''n'' "more"')}),
 		"$format: the restored model is retrained, and one is dropped");
 }
 
+# Backups are often made by a role that owns the database and is no superuser.
+$node->safe_psql(
+	'postgres', q{
+CREATE ROLE shopkeeper LOGIN;
+CREATE DATABASE theirs OWNER shopkeeper});
+$node->safe_psql('theirs', 'CREATE EXTENSION recmf; GRANT CREATE ON SCHEMA public TO shopkeeper');
+taste_table($node, database => 'theirs');
+$node->safe_psql(
+	'theirs', q{
+ALTER TABLE orders OWNER TO shopkeeper;
+SET ROLE shopkeeper;
+SELECT FROM train_model('shop', 'orders', rating_col => 'quantity', factors => 8)});
+$node->command_ok(
+	[ 'pg_dump', '--format=custom', '--file', $file, '-U', 'shopkeeper', $node->connstr('theirs') ],
+	'the owner of the database, no superuser, takes a dump');
+$node->safe_psql('postgres', 'CREATE DATABASE theirs_restored TEMPLATE template0');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('theirs_restored'), $file ],
+	'it is restored without an error');
+is(fingerprint($node, 'shop', 'theirs_restored'), fingerprint($node, 'shop', 'theirs'),
+	'the model of a role is the same');
+is( $node->safe_psql(
+		'theirs_restored', q{
+SET ROLE shopkeeper;
+SELECT version FROM train_model('shop', 'orders', rating_col => 'quantity', factors => 8)}),
+	'2', 'and the role retrains it');
+
 $node->stop;
 done_testing();
