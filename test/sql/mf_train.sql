@@ -93,7 +93,8 @@ SELECT f, info.users, info.items, info.ratings, info.skipped, round(info.mean::n
 SELECT f, info.users, info.items, info.ratings, in_range FROM (VALUES ('implicit'), ('explicit')) v(f),
 	LATERAL (SELECT mf_train(1, 2, r, jsonb_build_object('feedback', f)) AS model FROM (VALUES (3)) w(r)) m, model_info(model) info,
 	LATERAL (SELECT predict(model, 1, 2) BETWEEN 0 AND 3 AS in_range) p;
-SELECT f, what, info.users, info.items, round(predict(model, u, i)::numeric, 1) AS predicted
+SELECT f, what, info.users, info.items,
+	CASE f WHEN 'implicit' THEN predict(model, u, i) BETWEEN 0.4 AND 1 ELSE abs(predict(model, u, i) - 3) < 0.05 END AS fits
 	FROM (VALUES ('implicit'), ('explicit')) v(f), (VALUES ('one user'), ('one item'), ('equal')) w(what),
 	LATERAL (SELECT mf_train(CASE what WHEN 'one user' THEN 1 ELSE customer_id END, CASE what WHEN 'one item' THEN 1 ELSE sku END,
 			CASE what WHEN 'equal' THEN 3 ELSE quantity END, jsonb_build_object('feedback', f, 'factors', 100)) AS model,
