@@ -33,8 +33,12 @@
 #define ROWS 8
 #define FEW_ROWS 4
 
-/* Rows of up to so many blocks are "kept": 32 registers hold the floats of FEW_ROWS of them, made once. */
+/*
+ * Rows of up to so many blocks are "kept": 32 registers hold the floats of
+ * FEW_ROWS of them, made once, and direction and result for the whole pass.
+ */
 #define KEPT_BLOCKS (RMF_CG_BYTES == 64 ? 2 : 0)
+#define KEPT_LANES (KEPT_BLOCKS > 0 ? 2 * KEPT_BLOCKS : 1)
 
 /* How many ratings ahead rows are fetched, and how much of each. */
 #define PREFETCH_ROWS 16
@@ -197,14 +201,14 @@ typedef struct rows_of_pass
  */
 static ALWAYS_INLINE void
 pass_rows(int n_rows, int kept, int blocks, pass_kind kind, const rows_of_pass *pass, int64_t from,
-		  const float *v, float v_bias, float *result, four *sum)
+		  const float *v, const lanes *v_kept, float v_bias, float *result, lanes *result_kept, four *sum)
 {
 	int			is_first = kind == PASS_FIRST_NEAR || kind == PASS_FIRST_FAR;
 	size_t		stride = (size_t) blocks * LANES;
 	const uint32_t *row[ROWS];
 	uint32_t   *copy = kind == PASS_FIRST_NEAR ? pass->copy + (size_t) from * stride : NULL;
 	lanes		s[ROWS];
-	lanes		x[FEW_ROWS][2 * (KEPT_BLOCKS > 0 ? KEPT_BLOCKS : 1)];
+	lanes		x[FEW_ROWS][KEPT_LANES];
 	float		t[ROWS] __attribute__((aligned(32)));
 
 	UNROLL
@@ -231,8 +235,8 @@ pass_rows(int n_rows, int kept, int blocks, pass_kind kind, const rows_of_pass *
 					*(words *) (copy + (size_t) r * stride + b * LANES) = w;
 				x[r][2 * b] = LOW(w);
 				x[r][2 * b + 1] = HIGH(w);
-				s[r] += x[r][2 * b] * LOAD(v + b * BLOCK);
-				s[r] += x[r][2 * b + 1] * LOAD(v + b * BLOCK + LANES);
+				s[r] += x[r][2 * b] * v_kept[2 * b];
+				s[r] += x[r][2 * b + 1] * v_kept[2 * b + 1];
 			}
 		}
 	}
@@ -276,12 +280,9 @@ pass_rows(int n_rows, int kept, int blocks, pass_kind kind, const rows_of_pass *
 		UNROLL
 		for (int b = 0; b < 2 * blocks; b++)
 		{
-			lanes		total = LOAD(result + b * LANES);
-
 			UNROLL
 			for (int r = 0; r < FEW_ROWS; r++)
-				total += t[r] * x[r][b];
-			STORE(result + b * LANES) = total;
+				result_kept[b] += t[r] * x[r][b];
 		}
 	}
 	else
@@ -312,8 +313,19 @@ pass(int kept, int blocks, pass_kind kind, const rows_of_pass *of, const float *
 	size_t		row_bytes = (size_t) blocks * RMF_CG_BYTES;
 	size_t		fetched = row_bytes < PREFETCH_BYTES ? row_bytes : PREFETCH_BYTES;
 	four		sum = {0};
+	lanes		v_kept[KEPT_LANES];
+	lanes		result_kept[KEPT_LANES];
 	int64_t		at = 0;
 
+	if (kept)
+	{
+		UNROLL
+		for (int b = 0; b < 2 * blocks; b++)
+		{
+			v_kept[b] = LOAD(v + b * LANES);
+			result_kept[b] = LOAD(result + b * LANES);
+		}
+	}
 	for (; at + most <= of->n; at += most)
 	{
 		if (kind != PASS_NEAR)
@@ -326,10 +338,16 @@ pass(int kept, int blocks, pass_kind kind, const rows_of_pass *of, const float *
 					__builtin_prefetch(row + byte);
 			}
 		}
-		pass_rows(most, kept, blocks, kind, of, at, v, v_bias, result, &sum);
+		pass_rows(most, kept, blocks, kind, of, at, v, v_kept, v_bias, result, result_kept, &sum);
 	}
 	for (; at < of->n; at += FEW_ROWS)
-		pass_rows(FEW_ROWS, kept, blocks, kind, of, at, v, v_bias, result, &sum);
+		pass_rows(FEW_ROWS, kept, blocks, kind, of, at, v, v_kept, v_bias, result, result_kept, &sum);
+	if (kept)
+	{
+		UNROLL
+		for (int b = 0; b < 2 * blocks; b++)
+			STORE(result + b * LANES) = result_kept[b];
+	}
 	return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
