@@ -40,13 +40,13 @@ WARNINGS = $(if $(filter-out 0,$(WERROR)),-Werror)
 CORE_CFLAGS = -std=gnu11 -O3 -g -Wall -Wextra -ffp-contract=off -fPIC -fvisibility=hidden $(WARNINGS)
 CORE_CPPFLAGS = -Isrc/core -I$(OPENBLAS_INCLUDE)
 
-# The kernels that are chosen at run time: these two files alone may use newer
+# The kernels that are chosen at run time: these files alone may use newer
 # registers, and fused multiply-add.  Elsewhere than on x86-64 they are empty.
 ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 AVX2_CFLAGS = -mavx2 -mfma -ffp-contract=fast
 AVX512_CFLAGS = -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512 $(AVX2_CFLAGS)
-%/rmf_vector_avx2.o: CORE_CFLAGS += $(AVX2_CFLAGS)
-%/rmf_vector_avx512.o: CORE_CFLAGS += $(AVX512_CFLAGS)
+%/rmf_vector_avx2.o %/rmf_cg_avx2.o: CORE_CFLAGS += $(AVX2_CFLAGS)
+%/rmf_vector_avx512.o %/rmf_cg_avx512.o: CORE_CFLAGS += $(AVX512_CFLAGS)
 endif
 
 # Lists of headers come out of each compilation, for the next.

@@ -372,6 +372,7 @@ CREATE FUNCTION train_model(
 	bias_regularization double precision DEFAULT NULL,
 	alpha double precision DEFAULT NULL,
 	seed bigint DEFAULT NULL,
+	solver text DEFAULT NULL,
 	options jsonb DEFAULT NULL,
 	verbose boolean DEFAULT false,
 	OUT model text,
@@ -388,7 +389,7 @@ RETURNS record
 AS 'MODULE_PATHNAME', 'recmf_train_model'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION train_model(text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, jsonb, boolean)
+COMMENT ON FUNCTION train_model(text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, jsonb, boolean)
 IS 'train a recommendation model from a table, view or SELECT and make it the active version of its name';
 
 CREATE FUNCTION drop_model(model text)

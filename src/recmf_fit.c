@@ -86,7 +86,9 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	RecmfFit   *fit = (RecmfFit *) MemoryContextAllocZero(dataset->context, sizeof(RecmfFit));
 	Size		factors;
 	Size		workspace_size;
+	Size		packed_size;
 	void	   *workspace;
+	void	   *packed;
 	rmf_training training = {0};
 	ProgressCall call = {0};
 	rmf_loss	loss;
@@ -100,10 +102,11 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 
 	factors = fit->problem.factors;
 	workspace_size = rmf_als_workspace_size(&fit->problem) + WORKSPACE_ALIGNMENT;
+	packed_size = rmf_als_packed_size(&fit->problem, Max(n_users, n_items)) + WORKSPACE_ALIGNMENT;
 	recmf_dataset_reserve(dataset,
 						  (n_users + n_items) * (sizeof(float) * fit->dimensions + sizeof(uint64_t)) +
 						  2 * sizeof(float) * factors * factors +
-						  workspace_size + sizeof(rmf_loss) * fit->settings.iterations);
+						  workspace_size + packed_size + sizeof(rmf_loss) * fit->settings.iterations);
 
 	fit->users = floats(dataset, n_users * fit->dimensions);
 	fit->items = floats(dataset, n_items * fit->dimensions);
@@ -116,6 +119,7 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 													  sizeof(rmf_loss) * fit->settings.iterations);
 	fit->n_losses = fit->settings.iterations;
 	workspace = MemoryContextAllocHuge(dataset->context, workspace_size);
+	packed = MemoryContextAllocHuge(dataset->context, packed_size);
 
 	call.progress = progress;
 	call.arg = progress_arg;
@@ -134,6 +138,7 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	training.gram_users = fit->gram_users;
 	training.gram_items = fit->gram_items;
 	training.workspace = (void *) TYPEALIGN(WORKSPACE_ALIGNMENT, workspace);
+	training.packed = (void *) TYPEALIGN(WORKSPACE_ALIGNMENT, packed);
 	training.done = iteration_done;
 	training.done_arg = &call;
 	recmf_check_status(rmf_als_train(&training, &loss, recmf_poll()), "train the model");
@@ -141,5 +146,6 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	pfree(unconstify(uint64_t *, training.user_keys));
 	pfree(unconstify(uint64_t *, training.item_keys));
 	pfree(workspace);
+	pfree(packed);
 	return fit;
 }

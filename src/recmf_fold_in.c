@@ -255,10 +255,11 @@ solve_basket(const Basket *basket, const RecmfModel *model)
 	step.fixed = panel;
 	step.n_fixed = model->n_items;
 	step.gram = model->problem.feedback == RMF_IMPLICIT ? recmf_model_gram(model, RMF_ITEMS) : NULL;
+	step.packed = NULL;
 
 	recmf_blas_check_once();
 	solution = palloc0(sizeof(float) * basket->dimensions);
-	workspace = palloc_extended(rmf_als_workspace_size(&model->problem) + WORKSPACE_ALIGNMENT,
+	workspace = palloc_extended(rmf_als_row_workspace_size(&model->problem) + WORKSPACE_ALIGNMENT,
 								MCXT_ALLOC_HUGE);
 	workspace = (void *) TYPEALIGN(WORKSPACE_ALIGNMENT, workspace);
 	recmf_check_status(rmf_als_solve_row(&step, n, columns, values, solution, workspace, recmf_poll()),

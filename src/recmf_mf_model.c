@@ -149,6 +149,7 @@ recmf_mf_model_settings(const MfModel *header, rmf_settings *settings)
 	settings->factors = header->factors;
 	settings->iterations = header->iterations;
 	settings->seed = header->seed;
+	settings->solver = (rmf_solver) header->solver;
 	settings->regularization = header->regularization;
 	settings->regularization_scaling = header->regularization_scaling;
 	if (header->feedback == RMF_EXPLICIT)
@@ -701,6 +702,7 @@ start_header(MfModel *header, const RecmfDataset *dataset, const rmf_settings *s
 	header->factors = settings->factors;
 	header->iterations = settings->iterations;
 	header->seed = settings->seed;
+	header->solver = (uint8) settings->solver;
 	header->regularization = settings->regularization;
 	header->regularization_scaling = settings->regularization_scaling;
 	if (settings->feedback == RMF_EXPLICIT)

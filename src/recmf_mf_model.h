@@ -68,7 +68,8 @@ typedef struct MfModel
 	int32		vl_len_;		/* varlena header; do not touch directly */
 	uint32		magic;
 	uint16		version;
-	uint16		flags;			/* 0 */
+	uint8		solver;			/* rmf_solver */
+	uint8		flags;			/* 0 */
 	uint8		feedback;		/* rmf_feedback */
 	uint8		user_id_type;	/* MfModelIdType */
 	uint8		item_id_type;

@@ -30,7 +30,8 @@ typedef enum OptionKind
 	OPTION_FEEDBACK,
 	OPTION_INTEGER,				/* int32, 0 means by rule */
 	OPTION_NUMBER,				/* double, NAN means by rule */
-	OPTION_SEED					/* any bigint */
+	OPTION_SEED,				/* any bigint */
+	OPTION_SOLVER
 } OptionKind;
 
 typedef struct Option
@@ -64,6 +65,8 @@ static const Option option_table[] = {
 	"alpha is the confidence that an implicit rating adds. Leave it out, or use feedback implicit if the ratings are counts or strengths."},
 	{"seed", OPTION_SEED, offsetof(rmf_settings, seed), 0, 0,
 	"a whole number in the range of bigint", 0, NULL},
+	{"solver", OPTION_SOLVER, offsetof(rmf_settings, solver), 0, 0,
+	"auto, exact or cg", 0, NULL},
 };
 
 /* What other libraries call it; the hint is the name of ours, or a sentence (with a full stop). */
@@ -74,7 +77,7 @@ typedef struct OptionAlias
 } OptionAlias;
 
 static const char no_learning_rate[] =
-"Alternating least squares has no learning rate: every step is solved exactly. Leave it out.";
+"Alternating least squares has no learning rate: every step solves for the factors. Leave it out.";
 static const char no_batches[] =
 "Alternating least squares has no batches: every iteration goes over all ratings. Leave it out.";
 static const char use_feedback[] =
@@ -135,6 +138,10 @@ static const OptionAlias alias_table[] = {
 	{"alpha0", "Use \"alpha\", which is its inverse: alpha = 1 / alpha0 for ratings of 1."},
 	{"random_state", "seed"},
 	{"random_seed", "seed"},
+	{"method", "solver"},
+	{"algorithm", "solver"},
+	{"use_cg", "solver"},
+	{"use_cholesky", "solver"},
 	{"implicit", use_feedback},
 	{"implicitPrefs", use_feedback},
 	{"implicit_prefs", use_feedback},
@@ -149,6 +156,16 @@ static const OptionAlias alias_table[] = {
 	{"batch_size", no_batches},
 	{"batchSize", no_batches},
 };
+
+/* By rmf_solver. */
+static const char *const solver_names[] = {"auto", "exact", "cg"};
+
+/* Is the value a word, not a number? */
+static bool
+is_word(const Option *option)
+{
+	return option->kind == OPTION_FEEDBACK || option->kind == OPTION_SOLVER;
+}
 
 static char *
 cut(const char *string)
@@ -199,8 +216,8 @@ unknown_option(const char *name)
 															  candidate, strlen(candidate),
 															  1, 1, 1, best, true);
 
-			/* A name of which more than half is wrong is no misspelling. */
-			if (edits < best && edits <= (int) strlen(candidate) / 2)
+			/* A name of which more than a third is wrong is no misspelling. */
+			if (edits < best && edits <= (int) strlen(candidate) / 3)
 			{
 				best = edits;
 				hint = psprintf("Perhaps you meant \"%s\".", candidate);
@@ -279,6 +296,23 @@ parse_bigint(const char *value, int64 *integer)
 	return true;
 }
 
+static rmf_solver
+solver_from_name(const char *name)
+{
+	int			i;
+
+	for (i = 0; i < lengthof(solver_names); i++)
+	{
+		if (strcmp(name, solver_names[i]) == 0)
+			return (rmf_solver) i;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unrecognized solver \"%s\"", cut(name)),
+			 errhint("Use auto for the fastest, exact for exact least squares in every step, or cg for steps of conjugate gradients.")));
+	return RMF_SOLVER_AUTO;		/* keep compiler quiet */
+}
+
 static void
 set_option(RecmfOptions *options, const Option *option, const char *value)
 {
@@ -307,6 +341,9 @@ set_option(RecmfOptions *options, const Option *option, const char *value)
 				bad_value(option, value);
 			*(uint64_t *) field = (uint64_t) integer;
 			break;
+		case OPTION_SOLVER:
+			*(rmf_solver *) field = solver_from_name(value);
+			break;
 	}
 }
 
@@ -333,6 +370,9 @@ unset_option(RecmfOptions *options, const Option *option)
 			break;
 		case OPTION_SEED:
 			options->settings.seed = defaults.seed;
+			break;
+		case OPTION_SOLVER:
+			options->settings.solver = defaults.solver;
 			break;
 	}
 }
@@ -371,14 +411,14 @@ set_from_json(RecmfOptions *options, const Option *option, const JsonbValue *val
 			unset_option(options, option);
 			break;
 		case jbvNumeric:
-			if (option->kind == OPTION_FEEDBACK)
+			if (is_word(option))
 				wrong_type(option, "a number", NULL);
 			set_option(options, option,
 					   DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric))));
 			break;
 		case jbvString:
 			string = pnstrdup(value->val.string.val, value->val.string.len);
-			if (option->kind != OPTION_FEEDBACK)
+			if (!is_word(option))
 				wrong_type(option, "a string",
 						   psprintf("Write the number without quotes, as in {\"%s\": %s}.", option->name,
 									option->kind == OPTION_NUMBER ? "0.1" : "42"));
@@ -495,6 +535,11 @@ recmf_settings_to_jsonb(const rmf_settings *settings)
 				break;
 			case OPTION_SEED:
 				value.val.numeric = int64_to_numeric((int64) *(const uint64_t *) field);
+				break;
+			case OPTION_SOLVER:
+				value.type = jbvString;
+				value.val.string.val = unconstify(char *, solver_names[*(const rmf_solver *) field]);
+				value.val.string.len = strlen(value.val.string.val);
 				break;
 		}
 		pushJsonbValue(&state, WJB_KEY, &key);

@@ -43,13 +43,13 @@ enum
 	ARG_ITEM_COL,
 	ARG_RATING_COL,
 	ARG_FIRST_OPTION,
-	ARG_OPTIONS = ARG_FIRST_OPTION + 8,
+	ARG_OPTIONS = ARG_FIRST_OPTION + 9,
 	ARG_VERBOSE
 };
 
 static const char *const option_names[ARG_OPTIONS - ARG_FIRST_OPTION] = {
 	"feedback", "factors", "iterations", "regularization", "regularization_scaling",
-	"bias_regularization", "alpha", "seed"
+	"bias_regularization", "alpha", "seed", "solver"
 };
 
 #define PROGRESS_WIDTH 30

@@ -24,9 +24,10 @@
  * inner product of a user's and an item's row is the whole prediction less
  * the mean:  user (x_u, b_u, 1), item (y_i, 1, b_i).
  *
- * One function solves rows, rmf_als_solve_row(); training, folding in and
- * every later way of training call it.  It is a pure function of its
- * arguments, so the result does not depend on who solves which row when.
+ * Two functions solve rows: rmf_als_solve_row() exactly, for folding in and
+ * where training wants it, and the steps of rmf_cg.h.  Training calls both
+ * through rmf_als_half_step().  All are pure functions of their arguments, so
+ * the result does not depend on who solves which row when.
  *
  * Memory is the caller's: rmf_als_workspace_size() bytes, aligned to 64, per
  * thread of control.  Long work polls for cancellation.
@@ -39,6 +40,7 @@
 
 #include "rmf_csr.h"
 #include "rmf_status.h"
+#include "rmf_vector.h"
 
 #define RMF_MAX_FACTORS 1024
 
@@ -54,6 +56,14 @@ typedef enum rmf_side
 	RMF_ITEMS = 1
 } rmf_side;
 
+/* How training solves rows; the numbers reach the disk. */
+typedef enum rmf_solver
+{
+	RMF_SOLVER_AUTO = 0,		/* what is faster; see rmf_als.c */
+	RMF_SOLVER_EXACT = 1,
+	RMF_SOLVER_CG = 2			/* a few steps of conjugate gradients, rmf_cg.h */
+} rmf_solver;
+
 /* What the user may set.  NAN (or 0 for the integers) means: by rule, from the data. */
 typedef struct rmf_settings
 {
@@ -65,9 +75,10 @@ typedef struct rmf_settings
 	double		bias_regularization;	/* lambda_b >= 0; explicit only */
 	double		alpha;			/* > 0; implicit only */
 	uint64_t	seed;
+	rmf_solver	solver;
 } rmf_settings;
 
-/* All settings "by rule", seed 42. */
+/* All settings "by rule", seed 42, solver auto. */
 extern void rmf_settings_init(rmf_settings *settings, rmf_feedback feedback);
 
 /*
@@ -91,6 +102,7 @@ typedef struct rmf_problem
 	double		regularization;
 	double		regularization_scaling;
 	double		bias_regularization;
+	rmf_solver	solver;			/* only rmf_als_half_step() and rmf_als_train() look */
 	double		start_sd;		/* standard deviation of start values; only rmf_als_start() looks */
 } rmf_problem;
 
@@ -137,9 +149,22 @@ typedef struct rmf_half_step
 	const float *fixed;			/* rows of the other side, n_fixed x rmf_dimensions() */
 	int64_t		n_fixed;		/* implicit: all rows of the other side count as unobserved */
 	const float *gram;			/* implicit: rmf_als_gram() of all rows of the other side */
+	const void *packed;			/* rmf_als_pack() of this step, or NULL: all rows are solved exactly */
 } rmf_half_step;
 
+/* What rmf_als_gram() and rmf_als_solve_row() need, and with it rmf_als_half_step(). */
+extern size_t rmf_als_row_workspace_size(const rmf_problem *problem);
 extern size_t rmf_als_workspace_size(const rmf_problem *problem);
+
+/*
+ * The fixed side in the form that the fast solver reads, once a half-step, for
+ * all who solve rows of it: rmf_als_packed_size() bytes, aligned to 64, which
+ * may lie in shared memory; 0 bytes where the problem is solved exactly.
+ * level: rmf_cpu_best(), or a lower one.
+ */
+extern size_t rmf_als_packed_size(const rmf_problem *problem, int64_t n_fixed);
+extern rmf_status rmf_als_pack(const rmf_half_step *step, rmf_cpu_level level, void *packed,
+							   const rmf_poll *poll);
 
 /*
  * The exact solution for one row from n ratings: column[t] indexes step->fixed.
@@ -153,7 +178,13 @@ extern rmf_status rmf_als_solve_row(const rmf_half_step *step, int64_t n, const 
 									const float *value, float *solution, void *workspace,
 									const rmf_poll *poll);
 
-/* rmf_als_solve_row() for the rows first <= r < last of "ratings" (by rows of step->side), into solved + r * dimensions. */
+/*
+ * The rows first <= r < last of "ratings" (by rows of step->side), into
+ * solved + r * dimensions: by rmf_als_solve_row(), or as problem->solver says
+ * by steps from what stands there.  A row whose steps break down is solved
+ * exactly.  What becomes of a row depends on nothing but its ratings, itself
+ * and the step.
+ */
 extern rmf_status rmf_als_half_step(const rmf_half_step *step, const rmf_csr *ratings,
 									int64_t first, int64_t last, float *solved,
 									void *workspace, const rmf_poll *poll);
@@ -198,6 +229,7 @@ typedef struct rmf_training
 	float	   *gram_users;		/* out, implicit: factors x factors; of the final rows */
 	float	   *gram_items;
 	void	   *workspace;
+	void	   *packed;			/* rmf_als_packed_size() for the larger of the two sides */
 	rmf_iteration_done done;	/* may be NULL */
 	void	   *done_arg;
 } rmf_training;

@@ -189,6 +189,14 @@ solve_side(const rmf_training *training, rmf_side side, const rmf_poll *poll)
 	step.fixed = is_users ? training->items : training->users;
 	step.n_fixed = ratings->n_columns;
 	step.gram = is_users ? training->gram_items : training->gram_users;
+	step.packed = NULL;
+	if (rmf_als_packed_size(training->problem, step.n_fixed) > 0)
+	{
+		status = rmf_als_pack(&step, rmf_cpu_best(), training->packed, poll);
+		if (status != RMF_OK)
+			return status;
+		step.packed = training->packed;
+	}
 
 	status = rmf_als_half_step(&step, ratings, 0, ratings->n_rows, solved,
 							   training->workspace, poll);

@@ -59,6 +59,7 @@ rmf_settings_init(rmf_settings *settings, rmf_feedback feedback)
 	settings->bias_regularization = NAN;
 	settings->alpha = NAN;
 	settings->seed = DEFAULT_SEED;
+	settings->solver = RMF_SOLVER_AUTO;
 }
 
 static void
@@ -106,6 +107,8 @@ setting_out_of_range(const rmf_settings *settings)
 	if (is_explicit ? is_out_of_range(settings->bias_regularization, 0, DBL_MAX)
 		: !isnan(settings->bias_regularization))
 		return "bias_regularization";
+	if (settings->solver < RMF_SOLVER_AUTO || settings->solver > RMF_SOLVER_CG)
+		return "solver";
 	if (is_explicit ? !isnan(settings->alpha) : is_out_of_range(settings->alpha, DBL_MIN, DBL_MAX))
 		return "alpha";
 	return NULL;
@@ -175,6 +178,7 @@ rmf_problem_init(rmf_problem *problem, const rmf_settings *settings, const rmf_c
 	problem->factors = settings->factors;
 	problem->regularization = settings->regularization;
 	problem->regularization_scaling = settings->regularization_scaling;
+	problem->solver = settings->solver;
 	problem->start_sd = START_SD / sqrt(settings->factors);
 	if (settings->feedback == RMF_EXPLICIT)
 	{

@@ -169,7 +169,7 @@ SELECT what, try(value) FROM models, LATERAL (VALUES
 	(4, 'magic', damaged(model::text, 0, '00')),
 	(5, 'the other byte order', '\x' || substr(model::text, 9, 2) || substr(model::text, 7, 2) || substr(model::text, 5, 2) || substr(model::text, 3, 2) || substr(model::text, 11)),
 	(6, 'version', damaged(model::text, 4, '09')),
-	(7, 'flags', damaged(model::text, 6, '01')),
+	(7, 'flags', damaged(model::text, 7, '01')),
 	(8, 'feedback', damaged(model::text, 8, '07')),
 	(9, 'id type', damaged(model::text, 9, '00')),
 	(10, 'encoding', damaged(model::text, 11, '05')),

@@ -84,6 +84,23 @@ SELECT settings('{"alpha": 1e-400}');
 SELECT settings('{"seed": 1.5}');
 SELECT settings('{"seed": 9223372036854775808}');
 
+-- solvers: stored with the model; all the same but for speed and digits
+SELECT solver, settings(jsonb_build_object('solver', solver)) ->> 'solver' AS stored
+	FROM unnest(ARRAY['auto', 'exact', 'cg', NULL]) solver;
+SELECT settings('{"solver": "cholesky"}');
+SELECT settings('{"solver": "CG"}');
+SELECT settings('{"solver": 2}');
+SELECT settings('{"use_cg": true}');
+SELECT feedback, max(abs(cg.score - exact.score)) < 0.05 AS alike, bool_or(cg.score <> exact.score) AS two_solvers
+	FROM unnest(ARRAY['explicit', 'implicit']) feedback,
+		LATERAL (SELECT mf_train(user_id, item_id, rating, jsonb_build_object('factors', 4, 'solver', 'exact', 'feedback', feedback)) AS exact_model,
+			mf_train(user_id, item_id, rating, jsonb_build_object('factors', 4, 'solver', 'cg', 'feedback', feedback)) AS cg_model
+			FROM ratings) models,
+		generate_series(1, 12) u,
+		LATERAL recommend(exact_model, u, 9, false) exact
+		JOIN LATERAL recommend(cg_model, u, 9, false) cg USING (item_id)
+	GROUP BY feedback ORDER BY feedback;
+
 -- contradictions, whatever the order of the options
 SELECT settings('{"feedback": "explicit", "alpha": 40}');
 SELECT settings('{"bias_regularization": 1}');

@@ -71,6 +71,18 @@ SELECT fingerprint('shop_items') = fingerprint('other_items') AS same_items;
 SELECT users, items, ratings FROM train_model('other', 'orders', factors => 8, iterations => 5, seed => 43);
 SELECT fingerprint('shop_items') = fingerprint('other_items') AS same_items;
 
+-- solvers; each gives the same bits for any order of the rows
+SELECT ratings FROM unnest(ARRAY['exact', 'cg']) solver,
+	LATERAL train_model('solver_' || solver, 'orders', factors => 16, iterations => 5, solver => solver) m;
+SELECT model, settings ->> 'solver' AS solver FROM recmf_models WHERE model LIKE 'solver%' ORDER BY model;
+SELECT fingerprint('solver_exact_items') = fingerprint('solver_cg_items') AS same_items;
+SELECT ratings FROM train_model('other', 'SELECT * FROM orders ORDER BY random()', factors => 16, iterations => 5, solver => 'cg');
+SELECT fingerprint('solver_cg_items') = fingerprint('other_items') AS same_items;
+SELECT ratings FROM train_model('other', 'SELECT * FROM orders ORDER BY random()', factors => 16, iterations => 5);
+SELECT fingerprint('solver_cg_items') = fingerprint('other_items') AS same_items;
+SELECT ratings FROM train_model('other', 'SELECT * FROM orders ORDER BY random()', factors => 16, iterations => 5, solver => 'exact');
+SELECT fingerprint('solver_exact_items') = fingerprint('other_items') AS same_items;
+
 -- duplicates are added up for implicit feedback, averaged for explicit
 SELECT ratings FROM train_model('other', 'SELECT user_id, item_id, rating / 2 AS rating FROM orders, generate_series(1, 2)', factors => 8, iterations => 5);
 SELECT fingerprint('shop_items') = fingerprint('other_items') AS same_items;

@@ -15,7 +15,7 @@ SELECT train_model('m', NULL);
 SELECT train_model('m', 'orders', user_col => NULL);
 SELECT train_model('m', 'orders', item_col => NULL);
 SELECT version FROM train_model('nulls', 'orders', rating_col => NULL, feedback => NULL, factors => NULL, iterations => NULL,
-	regularization => NULL, regularization_scaling => NULL, bias_regularization => NULL, alpha => NULL, seed => NULL,
+	regularization => NULL, regularization_scaling => NULL, bias_regularization => NULL, alpha => NULL, seed => NULL, solver => NULL,
 	options => NULL, verbose => NULL);
 SELECT drop_model('nulls');
 SELECT drop_model(NULL);
@@ -37,6 +37,8 @@ SELECT train_model('m', 'orders', regularization => 'NaN');
 SELECT train_model('m', 'orders', regularization => 'Infinity');
 SELECT train_model('m', 'orders', alpha => 0);
 SELECT train_model('m', 'orders', feedback => 'stars');
+SELECT train_model('m', 'orders', solver => 'cholesky');
+SELECT train_model('m', 'orders', solver => 'cg', options => '{"solver": "exact"}');
 SELECT train_model('m', 'orders', feedback => 'explicit', alpha => 1);
 SELECT train_model('m', 'orders', bias_regularization => 1);
 SELECT train_model('m', 'orders', options => '{"rank": 10}');

@@ -33,6 +33,7 @@ typedef struct model
 	float	   *gram_users;
 	float	   *gram_items;
 	void	   *workspace;
+	void	   *packed;
 	rmf_loss	loss;
 	rmf_loss	losses[1001];	/* by iteration, 1-based */
 } model;
@@ -157,6 +158,7 @@ make_model(const dataset *data, rmf_settings settings)
 	m->gram_users = allocate(square);
 	m->gram_items = allocate(square);
 	m->workspace = allocate(rmf_als_workspace_size(&m->problem));
+	m->packed = allocate(rmf_als_packed_size(&m->problem, n_users > n_items ? n_users : n_items));
 	return m;
 }
 
@@ -177,6 +179,7 @@ train(model *m, const dataset *data, const rmf_poll *poll)
 	training.gram_users = m->gram_users;
 	training.gram_items = m->gram_items;
 	training.workspace = m->workspace;
+	training.packed = m->packed;
 	training.done = record_loss;
 	training.done_arg = m;
 	return rmf_als_train(&training, &m->loss, poll);
@@ -192,9 +195,11 @@ free_model(model *m)
 	free(m->gram_users);
 	free(m->gram_items);
 	free(m->workspace);
+	free(m->packed);
 	free(m);
 }
 
+/* To be solved exactly unless "packed" is set. */
 static inline rmf_half_step
 half_step_of(const model *m, const dataset *data, rmf_side side)
 {
@@ -205,6 +210,7 @@ half_step_of(const model *m, const dataset *data, rmf_side side)
 	step.fixed = side == RMF_USERS ? m->items : m->users;
 	step.n_fixed = side == RMF_USERS ? data->by_item.n_rows : data->by_user.n_rows;
 	step.gram = side == RMF_USERS ? m->gram_items : m->gram_users;
+	step.packed = NULL;
 	return step;
 }
 

@@ -584,7 +584,8 @@ test_cancel(rmf_feedback feedback)
 	{
 		rmf_training training = {
 			&m->problem, 3, 42, &data.by_user, &data.by_item, m->user_keys, m->item_keys,
-			m->users, m->items, m->gram_users, m->gram_items, m->workspace, stop_at_second, &calls
+			m->users, m->items, m->gram_users, m->gram_items, m->workspace, m->packed,
+			stop_at_second, &calls
 		};
 
 		CHECK(rmf_als_train(&training, &m->loss, NULL) == RMF_CANCELLED);

@@ -1,0 +1,156 @@
+/*
+ * rmf_cg.c
+ *	  Choice of the kernels of rmf_cg.h, and the memory that they work in.
+ */
+#include <string.h>
+
+#include "rmf_cg.h"
+#include "rmf_cg_levels.h"
+
+/* The gathered rows of one row's ratings should stay in the second-level cache. */
+#define PANEL_BYTES (512 * 1024)
+
+/* How many rows are packed between two polls. */
+#define POLL_ROWS 4096
+
+static size_t
+round_up(size_t n, size_t multiple)
+{
+	return (n + multiple - 1) / multiple * multiple;
+}
+
+/* The next part of a piece of memory; only counts where "base" is NULL. */
+static void *
+carve(void *base, size_t *used, size_t bytes)
+{
+	void	   *part = base == NULL ? NULL : (char *) base + *used;
+
+	*used += round_up(bytes, RMF_CG_ALIGNMENT);
+	return part;
+}
+
+const rmf_cg_kernels *
+rmf_cg_kernels_of(rmf_cpu_level level)
+{
+	if (rmf_vector_kernels_of(level) == NULL)
+		return NULL;
+
+	switch (level)
+	{
+		case RMF_CPU_AVX512:
+			return rmf_cg_avx512;
+		case RMF_CPU_AVX2:
+			return rmf_cg_avx2;
+		default:
+			return rmf_cg_baseline;
+	}
+}
+
+/* Sets the offsets of a side whose rows are padded to a multiple of "block". */
+static size_t
+lay_out_side(const rmf_problem *problem, int64_t n_fixed, int block, rmf_cg_side *side)
+{
+	size_t		width = round_up((size_t) problem->factors, (size_t) block);
+	size_t		used = 0;
+
+	carve(NULL, &used, sizeof(rmf_cg_side));
+	side->n = n_fixed;
+	side->width = (int32_t) width;
+	side->words = (int32_t) (width / 2);
+	side->rows = used;
+	carve(NULL, &used, (size_t) n_fixed * (width / 2) * sizeof(uint32_t));
+	side->biases = used;
+	if (problem->feedback == RMF_EXPLICIT)
+		carve(NULL, &used, (size_t) n_fixed * sizeof(float));
+	side->gram = used;
+	if (problem->feedback == RMF_IMPLICIT)
+		carve(NULL, &used, width * width * sizeof(float));
+	return used;
+}
+
+size_t
+rmf_cg_side_size(const rmf_problem *problem, int64_t n_fixed)
+{
+	rmf_cg_side side;
+
+	return lay_out_side(problem, n_fixed, RMF_CG_MAX_BLOCK, &side);
+}
+
+/* Returns the trace. */
+static double
+pack_gram(const rmf_problem *problem, const float *gram, int width, float *padded)
+{
+	double		trace = 0;
+	int			factors = problem->factors;
+	float		a0 = (float) problem->unobserved;
+
+	memset(padded, 0, (size_t) width * (size_t) width * sizeof(float));
+	for (int i = 0; i < factors; i++)
+	{
+		for (int j = 0; j < factors; j++)
+			padded[(size_t) i * (size_t) width + (size_t) j] = a0 * gram[(size_t) i * (size_t) factors + (size_t) j];
+		trace += padded[(size_t) i * (size_t) width + (size_t) i];
+	}
+	return trace;
+}
+
+rmf_status
+rmf_cg_pack(const rmf_half_step *step, rmf_cpu_level level, void *memory, const rmf_poll *poll)
+{
+	const rmf_problem *problem = step->problem;
+	const rmf_cg_kernels *kernels = rmf_cg_kernels_of(level);
+	int			is_explicit = problem->feedback == RMF_EXPLICIT;
+	int32_t		dimensions = rmf_dimensions(problem);
+	int32_t		bias = is_explicit ?
+		rmf_bias_position(problem, step->side == RMF_USERS ? RMF_ITEMS : RMF_USERS) : 0;
+	rmf_cg_side *side = memory;
+	char	   *base = memory;
+	double		squares = 0;
+
+	if (kernels == NULL || step->n_fixed < 0)
+		return RMF_BAD_ARGUMENT;
+	lay_out_side(problem, step->n_fixed, kernels->block, side);
+	side->level = (int32_t) level;
+
+	side->largest_square = 0;
+	for (int64_t r = 0; r < step->n_fixed; r++)
+	{
+		const float *row = step->fixed + r * dimensions;
+		double		square = rmf_dot(problem->factors, row, row);
+
+		if (r % POLL_ROWS == 0 && rmf_poll_cancelled(poll))
+			return RMF_CANCELLED;
+		kernels->pack(problem->factors, row, side->words,
+					  (uint32_t *) (base + side->rows) + r * side->words);
+		if (is_explicit)
+			((float *) (base + side->biases))[r] = row[bias];
+		squares += square;
+		if (square > side->largest_square)
+			side->largest_square = square;
+	}
+	side->mean_square = step->n_fixed > 0 ? squares / ((double) step->n_fixed * problem->factors) : 0;
+	side->trace = is_explicit ? 0 :
+		pack_gram(problem, step->gram, side->width, (float *) (base + side->gram));
+	return RMF_OK;
+}
+
+size_t
+rmf_cg_lay_out_scratch(const rmf_problem *problem, void *memory, rmf_cg_scratch *scratch)
+{
+	size_t		width = round_up((size_t) problem->factors, RMF_CG_MAX_BLOCK);
+	size_t		row_bytes = width / 2 * sizeof(uint32_t);
+	size_t		capacity = PANEL_BYTES / row_bytes / 8 * 8;
+	size_t		used = 0;
+
+	scratch->capacity = (int) capacity;
+	scratch->panel = carve(memory, &used, capacity * row_bytes);
+	scratch->weight = carve(memory, &used, capacity * sizeof(float));
+	scratch->far_weight = carve(memory, &used, capacity * sizeof(float));
+	scratch->target = carve(memory, &used, capacity * sizeof(float));
+	scratch->zero_row = carve(memory, &used, row_bytes);
+	scratch->x = carve(memory, &used, width * sizeof(float));
+	scratch->r = carve(memory, &used, width * sizeof(float));
+	scratch->p = carve(memory, &used, width * sizeof(float));
+	scratch->q = carve(memory, &used, width * sizeof(float));
+	return used;
+}

@@ -1,0 +1,121 @@
+/*
+ * rmf_cg.h
+ *	  Rows by a few steps of conjugate gradients: the fast solver of training.
+ *
+ * The system of a row (rmf_als.c) is never formed.  A step multiplies it by a
+ * direction p as a0 G p + sum_obs w_i (y_i.p) y_i + penalty p, which costs two
+ * passes over the row's ratings instead of a matrix and its factorisation.
+ * The first residual is taken at the row's previous solution, so that the
+ * steps of all iterations add up.
+ *
+ * The rows of the side that stands still are read often and need no more
+ * digits than ratings have: they are packed as pairs of bfloat16 (the upper
+ * half of a float, rounded to nearest even), two dimensions in a 32-bit word.
+ * Everything else, sums included, is float.
+ *
+ * A packed side holds no pointers, so that it may lie in shared memory.  Its
+ * layout is that of a processor level; the kernels are built once a level from
+ * rmf_cg_loops.h, as those of rmf_vector.h are.
+ */
+#ifndef RMF_CG_H
+#define RMF_CG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rmf_als.h"
+#include "rmf_vector.h"
+
+/* Everything in caller's memory begins at a multiple of this. */
+#define RMF_CG_ALIGNMENT 64
+
+/* Rows are padded with zeros to a multiple of at most so many dimensions. */
+#define RMF_CG_MAX_BLOCK 32
+
+/* The head of a packed side; offsets in bytes from here. */
+typedef struct rmf_cg_side
+{
+	int64_t		n;				/* rows */
+	int32_t		level;			/* rmf_cpu_level */
+	int32_t		words;			/* of a packed row */
+	int32_t		width;			/* padded dimensions, 2 words */
+	double		mean_square;	/* of all entries */
+	double		largest_square; /* |y|^2 of the longest row */
+	double		trace;			/* of a0 G */
+	size_t		rows;			/* n x words of uint32_t */
+	size_t		biases;			/* explicit: n floats */
+	size_t		gram;			/* implicit: a0 G, width x width floats */
+} rmf_cg_side;
+
+static inline const uint32_t *
+rmf_cg_rows(const rmf_cg_side *side)
+{
+	return (const uint32_t *) ((const char *) side + side->rows);
+}
+
+static inline const float *
+rmf_cg_biases(const rmf_cg_side *side)
+{
+	return (const float *) ((const char *) side + side->biases);
+}
+
+static inline const float *
+rmf_cg_gram(const rmf_cg_side *side)
+{
+	return (const float *) ((const char *) side + side->gram);
+}
+
+/* Parts of a workspace. */
+typedef struct rmf_cg_scratch
+{
+	int			capacity;		/* ratings that are gathered at once; a multiple of 8 */
+	uint32_t   *panel;			/* capacity packed rows: the first of the row's ratings */
+	float	   *weight;			/* capacity: their w */
+	float	   *far_weight;		/* capacity: those of the ratings after them, chunk by chunk */
+	float	   *target;			/* capacity */
+	uint32_t   *zero_row;		/* a packed row of zeros */
+	float	   *x;				/* width each: solution, residual, direction, A times direction */
+	float	   *r;
+	float	   *p;
+	float	   *q;
+} rmf_cg_scratch;
+
+typedef struct rmf_cg_kernels
+{
+	int			block;			/* rows are padded to a multiple of so many dimensions */
+	/* One packed row of "words" words from n floats. */
+	void		(*pack) (int n, const float *row, int words, uint32_t *packed);
+	/* See rmf_cg_solve_row(). */
+	rmf_status	(*solve_row) (const rmf_half_step *step, const rmf_cg_side *side, int64_t n,
+							  const int32_t *column, const float *value, float *solution,
+							  const rmf_cg_scratch *scratch, const rmf_poll *poll);
+} rmf_cg_kernels;
+
+/* The kernels of a level, or NULL where the build or the processor lacks it. */
+extern const rmf_cg_kernels *rmf_cg_kernels_of(rmf_cpu_level level);
+
+/* Bytes of a packed side, the same for all levels. */
+extern size_t rmf_cg_side_size(const rmf_problem *problem, int64_t n_fixed);
+
+/* Packs step->fixed and step->gram.  RMF_BAD_ARGUMENT where the level is lacking. */
+extern rmf_status rmf_cg_pack(const rmf_half_step *step, rmf_cpu_level level, void *memory,
+							  const rmf_poll *poll);
+
+/* Lays out the scratch in "memory"; returns its size, the same for all levels.  Only counts where memory is NULL. */
+extern size_t rmf_cg_lay_out_scratch(const rmf_problem *problem, void *memory, rmf_cg_scratch *scratch);
+
+/*
+ * Improves "solution", rmf_dimensions() floats, of a row with n > 0 ratings.
+ * Errors: RMF_BAD_ARGUMENT, RMF_CANCELLED; RMF_SINGULAR where the steps break
+ * down or would (values that leave the range of a float, a system that is
+ * singular or nearly so), "solution" is then as it was.
+ */
+static inline rmf_status
+rmf_cg_solve_row(const rmf_cg_kernels *kernels, const rmf_half_step *step, const rmf_cg_side *side,
+				 int64_t n, const int32_t *column, const float *value, float *solution,
+				 const rmf_cg_scratch *scratch, const rmf_poll *poll)
+{
+	return kernels->solve_row(step, side, n, column, value, solution, scratch, poll);
+}
+
+#endif							/* RMF_CG_H */
