@@ -5,6 +5,7 @@
 #			SUITES="unit regress" runs a part
 # make demo		from nothing to printed recommendations (test/demo.sh); KEEP=1 leaves the server
 # make unit		C tests of src/core alone, without PostgreSQL; SANITIZE=1, VALGRIND=1
+# make bench-train	times an iteration of training: test/bench/train/README.md; BENCH="--scale 0.1"
 # make installcheck	pg_regress and isolation tests on a running server that has recmf installed
 #
 # WERROR=1 makes warnings errors.  CC=clang builds with clang ("make clean" between compilers).
@@ -53,7 +54,7 @@ endif
 DEPENDENCIES = -MMD -MP
 
 PG_CONFIG ?= pg_config
-SHELL_GOALS = check demo unit unit-programs
+SHELL_GOALS = check demo unit unit-programs bench-train
 
 .DEFAULT_GOAL = all
 
@@ -133,5 +134,15 @@ unit: unit-programs
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
+# Speed of the core, beside the unit tests' build of it.
+$(UNIT_DIR)/bench_train: test/bench/train/bench_train.c $(UNIT_CORE)
+	$(CC) $(CORE_CFLAGS) $(SANITIZER_FLAGS) $(CORE_CPPFLAGS) $(DEPENDENCIES) -MF $@.d -o $@ \
+		$< $(UNIT_CORE) $(OPENBLAS_LIBS)
+
+-include $(UNIT_DIR)/bench_train.d
+
+bench-train: $(UNIT_DIR)/bench_train
+	$< $(BENCH)
+
 .SECONDARY: $(UNIT_CORE)
-.PHONY: check demo unit unit-programs
+.PHONY: check demo unit unit-programs bench-train

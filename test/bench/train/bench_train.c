@@ -1,0 +1,420 @@
+/*
+ * bench_train.c
+ *	  How long an iteration of training takes: the exact solver, the steps of
+ *	  conjugate gradients at each level of the processor, and beside them, in
+ *	  the same run, a plain loop over OpenBLAS (ssyrk and sposv).
+ *
+ * The data are synthetic, of the shape of MovieLens-20M: so many users, items
+ * and ratings, lengths of rows and popularities of items distributed like the
+ * real ones, users with tastes.  They depend on the seed alone.
+ *
+ * One core, implicit feedback, the default settings.  All solvers start from
+ * the same values; the loss after the last iteration stands beside the times.
+ * Times are per iteration (both half-steps, both Gram matrices, packing; not
+ * the loss), the median.  See README.md.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include <cblas.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "rmf_als.h"
+#include "rmf_blas.h"
+#include "rmf_random.h"
+
+#define N_USERS 138493
+#define N_ITEMS 26744
+#define N_RATINGS 20000000
+#define SHORTEST_ROW 20
+#define LONGEST_ROW 9254
+#define TASTES 24
+#define TURN 6.283185307179586
+#define MAX_ITERATIONS 100
+
+/* From LAPACK. */
+extern void sposv_(const char *uplo, const int *n, const int *nrhs, float *a, const int *lda,
+				   float *b, const int *ldb, int *info);
+
+static uint64_t random_state;
+
+static double
+uniform(void)
+{
+	return (double) (rmf_mix64(random_state++) >> 11) * 0x1p-53;
+}
+
+static double
+normal(void)
+{
+	return sqrt(-2 * log(1 - uniform())) * cos(TURN * uniform());
+}
+
+/* Seconds of this core's time: what else the machine does is not ours. */
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+static void *
+allocate(size_t bytes)
+{
+	void	   *memory = aligned_alloc(64, (bytes / 64 + 1) * 64);
+
+	if (memory == NULL)
+	{
+		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
+		exit(1);
+	}
+	return memory;
+}
+
+static void
+check(rmf_status status, const char *doing)
+{
+	if (status == RMF_OK)
+		return;
+	fprintf(stderr, "%s: %s\n", doing, rmf_status_message(status));
+	exit(1);
+}
+
+static rmf_csr
+make_csr(int64_t n_rows, int64_t n_columns, int64_t n)
+{
+	rmf_csr		csr = {n_rows, n_columns, 0, NULL, NULL, NULL};
+
+	csr.start = allocate((size_t) (n_rows + 1) * sizeof(int64_t));
+	csr.column = allocate((size_t) n * sizeof(int32_t));
+	csr.value = allocate((size_t) n * sizeof(float));
+	return csr;
+}
+
+/* Lengths are log-normal; so are popularities, up to the number of users. */
+static void
+make_data(double scale, uint64_t seed, rmf_csr *by_user, rmf_csr *by_item)
+{
+	int32_t		n_users = (int32_t) (N_USERS * scale);
+	int32_t		n_items = (int32_t) (N_ITEMS * scale);
+	int64_t		n_ratings = (int64_t) (N_RATINGS * scale);
+	int64_t		room = n_ratings + n_ratings / 8 + LONGEST_ROW;
+	int64_t		n = 0;
+	int32_t    *user = allocate((size_t) room * sizeof(int32_t));
+	int32_t    *item = allocate((size_t) room * sizeof(int32_t));
+	float	   *rating = allocate((size_t) room * sizeof(float));
+	double	   *until = allocate((size_t) n_items * sizeof(double));
+	double	   *length = allocate((size_t) n_users * sizeof(double));
+	int32_t    *taken = allocate((size_t) n_items * sizeof(int32_t));
+	int32_t    *guide = allocate(65537 * sizeof(int32_t));
+	int64_t    *scratch = allocate((size_t) (n_users + n_items + 1) * sizeof(int64_t));
+	double		weights = 0,
+				lengths = 0;
+
+	random_state = rmf_mix64(seed) << 32;
+	for (int32_t i = 0; i < n_items; i++)
+	{
+		weights += 1 / (exp(-2.73 * normal()) / 18 + 1 / 70000.0);
+		until[i] = weights;
+		taken[i] = -1;
+	}
+	for (int32_t g = 0, i = 0; g <= 65536; g++)
+	{
+		while (i < n_items - 1 && until[i] < weights * g / 65536)
+			i++;
+		guide[g] = i;
+	}
+	for (int32_t u = 0; u < n_users; u++)
+	{
+		length[u] = SHORTEST_ROW + exp(3.9 + 1.35 * normal());
+		if (length[u] > LONGEST_ROW)
+			length[u] = LONGEST_ROW;
+		if (length[u] > n_items / 3.0)
+			length[u] = n_items / 3.0;
+		lengths += length[u];
+	}
+	for (int32_t u = 0; u < n_users; u++)
+	{
+		int			wanted = (int) (length[u] * (double) n_ratings / lengths + uniform());
+		uint64_t	tastes = rmf_mix64(seed + 1 + (uint64_t) u);
+
+		for (int tries = 0, got = 0; got < wanted && tries < 400 * wanted && n < room; tries++)
+		{
+			double		at = uniform();
+			int32_t		i = guide[(int) (at * 65536)];
+			uint64_t	taste;
+
+			while (until[i] < at * weights)
+				i++;
+			taste = rmf_mix64((uint64_t) i) % TASTES;
+			if (taken[i] == u ||
+				(taste != tastes % TASTES && taste != tastes / TASTES % TASTES &&
+				 taste != tastes / TASTES / TASTES % TASTES && uniform() < 0.75))
+				continue;
+			taken[i] = u;
+			user[n] = u;
+			item[n] = i;
+			rating[n++] = (float) (0.5 * (1 + floor(10 * sqrt(uniform()))));
+			got++;
+		}
+	}
+
+	*by_user = make_csr(n_users, n_items, n);
+	check(rmf_csr_build(n, user, item, rating, RMF_MERGE_SUM, by_user, scratch, NULL), "build");
+	*by_item = make_csr(n_items, n_users, n);
+	check(rmf_csr_transpose(by_user, by_item, scratch, NULL), "transpose");
+	free(user);
+	free(item);
+	free(rating);
+	free(until);
+	free(length);
+	free(taken);
+	free(guide);
+	free(scratch);
+}
+
+/* A whole half-step as one would write it over BLAS and LAPACK, gathering what stays in the cache. */
+static void
+openblas_half_step(const rmf_half_step *step, const rmf_csr *ratings, float *solved)
+{
+	enum
+	{
+		PANEL = 256
+	};
+	const rmf_problem *p = step->problem;
+	int			d = p->factors;
+	int			one = 1;
+	int			info;
+	float	   *panel = allocate(PANEL * (size_t) d * sizeof(float));
+	float	   *a = allocate((size_t) d * (size_t) d * sizeof(float));
+
+	for (int64_t r = 0; r < ratings->n_rows; r++)
+	{
+		int64_t		start = ratings->start[r];
+		int64_t		end = ratings->start[r + 1];
+		float	   *restrict b = solved + r * d;
+		double		weight = 0;
+
+		memset(b, 0, (size_t) d * sizeof(float));
+		if (start == end)
+			continue;
+		for (int j = 0; j < d * d; j++)
+			a[j] = (float) p->unobserved * step->gram[j];
+		for (int64_t from = start; from < end; from += PANEL)
+		{
+			int			n = (int) (end - from < PANEL ? end - from : PANEL);
+
+			for (int t = 0; t < n; t++)
+			{
+				const float *restrict y = step->fixed + (int64_t) ratings->column[from + t] * d;
+				float	   *restrict to = panel + (size_t) t * (size_t) d;
+				float		w = (float) (p->strength * ratings->value[from + t]);
+				float		root = sqrtf(w);
+				float		c = w + (float) p->unobserved;
+
+				weight += w;
+				for (int j = 0; j < d; j++)
+				{
+					to[j] = root * y[j];
+					b[j] += c * y[j];
+				}
+			}
+			cblas_ssyrk(CblasRowMajor, CblasLower, CblasTrans, d, n, 1, panel, d, 1, a, d);
+		}
+		for (int j = 0; j < d; j++)
+			a[j * d + j] += (float) rmf_als_row_penalty(p, weight, step->n_fixed);
+		sposv_("U", &d, &one, a, &d, b, &d, &info);
+	}
+	free(panel);
+	free(a);
+}
+
+typedef struct bench
+{
+	rmf_csr		by_user;
+	rmf_csr		by_item;
+	rmf_problem problem;
+	uint64_t	seed;
+	float	   *users;
+	float	   *items;
+	float	   *gram_users;
+	float	   *gram_items;
+	void	   *workspace;
+	void	   *packed;
+} bench;
+
+/* level < 0: the loop over OpenBLAS. */
+static void
+half_step(bench *b, rmf_side side, int level)
+{
+	const rmf_csr *ratings = side == RMF_USERS ? &b->by_user : &b->by_item;
+	float	   *solved = side == RMF_USERS ? b->users : b->items;
+	rmf_half_step step = {
+		&b->problem, side, side == RMF_USERS ? b->items : b->users, ratings->n_columns,
+		side == RMF_USERS ? b->gram_items : b->gram_users, NULL
+	};
+
+	if (level < 0)
+		openblas_half_step(&step, ratings, solved);
+	else
+	{
+		if (rmf_als_packed_size(&b->problem, step.n_fixed) > 0)
+		{
+			check(rmf_als_pack(&step, (rmf_cpu_level) level, b->packed, NULL), "pack");
+			step.packed = b->packed;
+		}
+		check(rmf_als_half_step(&step, ratings, 0, ratings->n_rows, solved, b->workspace, NULL), "half-step");
+	}
+	check(rmf_als_gram(&b->problem, ratings->n_rows, solved,
+					   side == RMF_USERS ? b->gram_users : b->gram_items, b->workspace, NULL), "gram");
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	double		x = *(const double *) a,
+				y = *(const double *) b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+start(bench *b)
+{
+	int64_t		n = b->by_user.n_rows > b->by_item.n_rows ? b->by_user.n_rows : b->by_item.n_rows;
+	uint64_t   *keys = allocate((size_t) n * sizeof(uint64_t));
+
+	for (int64_t r = 0; r < n; r++)
+		keys[r] = (uint64_t) r;
+	rmf_als_start(&b->problem, RMF_USERS, b->seed, b->by_user.n_rows, keys, b->users);
+	rmf_als_start(&b->problem, RMF_ITEMS, b->seed, b->by_item.n_rows, keys, b->items);
+	check(rmf_als_gram(&b->problem, b->by_item.n_rows, b->items, b->gram_items, b->workspace, NULL), "gram");
+	free(keys);
+}
+
+/* Returns the median of the seconds. */
+static double
+run(bench *b, const char *name, rmf_solver solver, int level, int iterations, double reference)
+{
+	double		seconds[MAX_ITERATIONS];
+	double		users = 0,
+				items = 0;
+	rmf_loss	loss;
+
+	b->problem.solver = solver;
+	start(b);
+	for (int i = 0; i < iterations; i++)
+	{
+		double		t0 = now(),
+					t1,
+					t2;
+
+		half_step(b, RMF_USERS, level);
+		t1 = now();
+		half_step(b, RMF_ITEMS, level);
+		t2 = now();
+		users += (t1 - t0) / iterations;
+		items += (t2 - t1) / iterations;
+		seconds[i] = t2 - t0;
+	}
+	qsort(seconds, (size_t) iterations, sizeof(double), compare);
+	check(rmf_als_loss(&b->problem, &b->by_user, &b->by_item, b->users, b->items,
+					   b->gram_users, b->gram_items, &loss, NULL), "loss");
+	printf("%4d  %-16s %8.3f s  (users %.3f, items %.3f)", b->problem.factors, name,
+		   seconds[iterations / 2], users, items);
+	if (reference > 0)
+		printf("  %6.2f x", reference / seconds[iterations / 2]);
+	else
+		printf("          ");
+	printf("  loss %.8g after %d\n", loss.total, iterations);
+	fflush(stdout);
+	return seconds[iterations / 2];
+}
+
+static void
+bench_factors(bench *b, int factors, int iterations, int slow_iterations)
+{
+	static const char *const level_names[] = {"cg baseline", "cg avx2", "cg avx512"};
+	int64_t		n_users = b->by_user.n_rows,
+				n_items = b->by_item.n_rows;
+	size_t		square = (size_t) factors * (size_t) factors * sizeof(float);
+	rmf_settings settings;
+	rmf_csr_stats stats;
+	const char *field;
+	double		reference = 0;
+
+	rmf_settings_init(&settings, RMF_IMPLICIT);
+	settings.factors = factors;
+	settings.seed = b->seed;
+	rmf_csr_summarize(&b->by_user, &stats);
+	check(rmf_settings_resolve(&settings, n_users, n_items, &stats, &field), "settings");
+	rmf_problem_init(&b->problem, &settings, &stats);
+	/* memory for every solver */
+	b->problem.solver = RMF_SOLVER_CG;
+	b->users = allocate((size_t) n_users * (size_t) factors * sizeof(float));
+	b->items = allocate((size_t) n_items * (size_t) factors * sizeof(float));
+	b->gram_users = allocate(square);
+	b->gram_items = allocate(square);
+	b->workspace = allocate(rmf_als_workspace_size(&b->problem));
+	b->packed = allocate(rmf_als_packed_size(&b->problem, n_users > n_items ? n_users : n_items));
+
+	if (slow_iterations > 0)
+	{
+		reference = run(b, "openblas loop", RMF_SOLVER_EXACT, -1, slow_iterations, 0);
+		run(b, "exact", RMF_SOLVER_EXACT, 0, slow_iterations, reference);
+	}
+	for (int level = rmf_cpu_best(); level >= RMF_CPU_BASELINE; level--)
+		run(b, level_names[level], RMF_SOLVER_CG, level,
+			level == RMF_CPU_BASELINE && slow_iterations > 0 ? slow_iterations : iterations, reference);
+	run(b, "auto", RMF_SOLVER_AUTO, (int) rmf_cpu_best(), iterations, reference);
+	free(b->users);
+	free(b->items);
+	free(b->gram_users);
+	free(b->gram_items);
+	free(b->workspace);
+	free(b->packed);
+}
+
+static double
+number_after(int argc, char **argv, const char *name, double value)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			value = atof(argv[i + 1]);
+	return value;
+}
+
+int
+main(int argc, char **argv)
+{
+	static const int all_factors[] = {16, 32, 64, 128, 256};
+	double		scale = number_after(argc, argv, "--scale", 1);
+	int			only = (int) number_after(argc, argv, "--factors", 0);
+	int			iterations = (int) number_after(argc, argv, "--iterations", 15);
+	int			slow = (int) number_after(argc, argv, "--slow-iterations", 3);
+	bench		b;
+	double		started = now();
+
+	if (!(scale > 0.001 && scale <= 10) || only < 0 || only > RMF_MAX_FACTORS ||
+		iterations < 1 || iterations > MAX_ITERATIONS || slow < 0 || slow > MAX_ITERATIONS)
+	{
+		fprintf(stderr, "usage: %s [--scale 1] [--factors D] [--iterations 15] [--slow-iterations 3] [--seed 42]\n", argv[0]);
+		return 2;
+	}
+	b.seed = (uint64_t) number_after(argc, argv, "--seed", 42);
+	check(rmf_blas_check(NULL), "BLAS");
+	make_data(scale, b.seed, &b.by_user, &b.by_item);
+	printf("%lld users, %lld items, %lld ratings, made in %.1f s; OpenBLAS for %s\n",
+		   (long long) b.by_user.n_rows, (long long) b.by_item.n_rows, (long long) b.by_user.n_entries,
+		   now() - started, rmf_blas_core_name());
+	if (only > 0)
+		bench_factors(&b, only, iterations, slow);
+	else
+		for (size_t i = 0; i < sizeof(all_factors) / sizeof(all_factors[0]); i++)
+			bench_factors(&b, all_factors[i], iterations, slow);
+	return 0;
+}
