@@ -25,14 +25,6 @@
 #define POLL_DRAWS (1 << 16)
 
 double
-rmf_als_row_penalty(const rmf_problem *problem, double weight, int64_t n_other)
-{
-	double		size = weight + problem->unobserved * (double) n_other;
-
-	return problem->regularization * pow(size, problem->regularization_scaling);
-}
-
-double
 rmf_als_score(const rmf_problem *problem, const float *user, const float *item)
 {
 	return problem->mean + rmf_dot(rmf_dimensions(problem), user, item);
