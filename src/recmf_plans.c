@@ -32,7 +32,6 @@
 
 #include "recmf_names.h"
 #include "recmf_plans.h"
-#include "recmf_registry.h"
 
 #define MAX_PLANS 128
 

@@ -57,14 +57,6 @@ typedef struct workspace
 	double	   *rhs_sum;		/* width; the sum of these */
 } workspace;
 
-double
-rmf_als_row_penalty(const rmf_problem *problem, double weight, int64_t n_other)
-{
-	double		size = weight + problem->unobserved * (double) n_other;
-
-	return problem->regularization * pow(size, problem->regularization_scaling);
-}
-
 /* The unknowns of a row: its factors, and its bias. */
 static int
 unknowns(const rmf_problem *problem)

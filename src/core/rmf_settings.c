@@ -1,7 +1,7 @@
 /*
  * rmf_settings.c
  *	  Settings of a training run: what is allowed, and what is chosen from the
- *	  data where the user chose nothing.
+ *	  data where the user chose nothing; and the problem that they make.
  */
 #include <float.h>
 #include <math.h>
@@ -195,4 +195,12 @@ rmf_problem_init(rmf_problem *problem, const rmf_settings *settings, const rmf_c
 		problem->unobserved = unobserved_weight(settings->alpha, ratings->mean);
 		problem->bias_regularization = 0;
 	}
+}
+
+double
+rmf_als_row_penalty(const rmf_problem *problem, double weight, int64_t n_other)
+{
+	double		size = weight + problem->unobserved * (double) n_other;
+
+	return problem->regularization * pow(size, problem->regularization_scaling);
 }
