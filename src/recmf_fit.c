@@ -15,8 +15,6 @@
 #include "recmf_dataset.h"
 #include "recmf_status.h"
 
-#define WORKSPACE_ALIGNMENT 64
-
 /* What a progress callback is called with. */
 typedef struct ProgressCall
 {
@@ -101,8 +99,8 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	fit->dimensions = rmf_dimensions(&fit->problem);
 
 	factors = fit->problem.factors;
-	workspace_size = rmf_als_workspace_size(&fit->problem) + WORKSPACE_ALIGNMENT;
-	packed_size = rmf_als_packed_size(&fit->problem, Max(n_users, n_items)) + WORKSPACE_ALIGNMENT;
+	workspace_size = rmf_als_workspace_size(&fit->problem) + RMF_ALIGNMENT;
+	packed_size = rmf_als_packed_size(&fit->problem, Max(n_users, n_items)) + RMF_ALIGNMENT;
 	recmf_dataset_reserve(dataset,
 						  (n_users + n_items) * (sizeof(float) * fit->dimensions + sizeof(uint64_t)) +
 						  2 * sizeof(float) * factors * factors +
@@ -137,8 +135,8 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	training.items = fit->items;
 	training.gram_users = fit->gram_users;
 	training.gram_items = fit->gram_items;
-	training.workspace = (void *) TYPEALIGN(WORKSPACE_ALIGNMENT, workspace);
-	training.packed = (void *) TYPEALIGN(WORKSPACE_ALIGNMENT, packed);
+	training.workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
+	training.packed = (void *) TYPEALIGN(RMF_ALIGNMENT, packed);
 	training.done = iteration_done;
 	training.done_arg = &call;
 	recmf_check_status(rmf_als_train(&training, &loss, recmf_poll()), "train the model");

@@ -35,8 +35,6 @@
 #include "recmf_serve.h"
 #include "recmf_status.h"
 
-#define WORKSPACE_ALIGNMENT 64
-
 PG_FUNCTION_INFO_V1(recmf_recommend_for_integer);
 PG_FUNCTION_INFO_V1(recmf_recommend_for_text);
 
@@ -259,9 +257,9 @@ solve_basket(const Basket *basket, const RecmfModel *model)
 
 	recmf_blas_check_once();
 	solution = palloc0(sizeof(float) * basket->dimensions);
-	workspace = palloc_extended(rmf_als_row_workspace_size(&model->problem) + WORKSPACE_ALIGNMENT,
+	workspace = palloc_extended(rmf_als_row_workspace_size(&model->problem) + RMF_ALIGNMENT,
 								MCXT_ALLOC_HUGE);
-	workspace = (void *) TYPEALIGN(WORKSPACE_ALIGNMENT, workspace);
+	workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
 	recmf_check_status(rmf_als_solve_row(&step, n, columns, values, solution, workspace, recmf_poll()),
 					   "fold in the given items");
 	return recmf_factor_from_floats(basket->dimensions, solution);

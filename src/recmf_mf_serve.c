@@ -236,7 +236,7 @@ predict(FunctionCallInfo fcinfo, bool as_text)
 	int32		item_number = -1;
 	const float *user;
 	const float *item;
-	double		score;
+	double		prediction;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
@@ -264,23 +264,10 @@ predict(FunctionCallInfo fcinfo, bool as_text)
 	user = user_number < 0 ? NULL : view.user_rows + (Size) user_number * view.dimensions;
 	item = item_number < 0 ? NULL : view.item_rows + (Size) item_number * view.dimensions;
 
-	if (user != NULL && item != NULL)
-		score = rmf_als_score(&view.problem, user, item);
-	else if (view.problem.feedback == RMF_IMPLICIT)
+	if (!rmf_als_predict(&view.problem, user, item, view.header->rating_min, view.header->rating_max,
+						 &prediction))
 		PG_RETURN_NULL();
-	else
-	{
-		score = view.problem.mean;
-		if (user != NULL)
-			score += user[rmf_bias_position(&view.problem, RMF_USERS)];
-		if (item != NULL)
-			score += item[rmf_bias_position(&view.problem, RMF_ITEMS)];
-	}
-	if (!isfinite(score))
-		recmf_check_status(RMF_NOT_FINITE, "predict a rating");
-	if (view.problem.feedback == RMF_EXPLICIT)
-		score = Max(view.header->rating_min, Min(view.header->rating_max, score));
-	PG_RETURN_FLOAT8(score);
+	PG_RETURN_FLOAT8(prediction);
 }
 
 Datum

@@ -322,8 +322,8 @@ predict(FunctionCallInfo fcinfo, RecmfForm user_form, RecmfForm item_form)
 	RecmfModel *model;
 	Factor	   *user_factor;
 	Factor	   *item_factor;
-	bool		isnull = false;
-	double		prediction = 0;
+	bool		known;
+	double		prediction;
 
 	SPI_connect();
 	model = recmf_model_lookup(recmf_text_argument(fcinfo, 2));
@@ -337,23 +337,13 @@ predict(FunctionCallInfo fcinfo, RecmfForm user_form, RecmfForm item_form)
 	user_factor = recmf_fetch_factor(model, RMF_USERS, &user);
 	item_factor = recmf_fetch_factor(model, RMF_ITEMS, &item);
 
-	if (user_factor != NULL && item_factor != NULL)
-		prediction = rmf_als_score(&model->problem, user_factor->x, item_factor->x);
-	else if (model->problem.feedback == RMF_IMPLICIT)
-		isnull = true;
-	else
-	{
-		prediction = model->problem.mean;
-		if (user_factor != NULL)
-			prediction += user_factor->x[rmf_bias_position(&model->problem, RMF_USERS)];
-		if (item_factor != NULL)
-			prediction += item_factor->x[rmf_bias_position(&model->problem, RMF_ITEMS)];
-	}
-	if (model->problem.feedback == RMF_EXPLICIT)
-		prediction = Min(Max(prediction, model->rating_min), model->rating_max);
+	known = rmf_als_predict(&model->problem,
+							user_factor != NULL ? user_factor->x : NULL,
+							item_factor != NULL ? item_factor->x : NULL,
+							model->rating_min, model->rating_max, &prediction);
 
 	SPI_finish();
-	if (isnull)
+	if (!known)
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(prediction);
 }

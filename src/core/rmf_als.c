@@ -29,9 +29,6 @@
 
 #define PANEL_ROWS 256
 
-/* Everything in a workspace begins at a multiple of this. */
-#define ALIGNMENT 64
-
 /* The ridge of a singular system, as a share of each diagonal entry. */
 #define FIRST_RIDGE FLT_EPSILON
 #define LAST_RIDGE 1.0f
@@ -91,7 +88,7 @@ carve(char *base, size_t *used, size_t bytes)
 {
 	void	   *part = base == NULL ? NULL : base + *used;
 
-	*used += round_up(bytes, ALIGNMENT);
+	*used += round_up(bytes, RMF_ALIGNMENT);
 	return part;
 }
 
@@ -100,7 +97,7 @@ lay_out_workspace(const rmf_problem *problem, void *base, workspace *w)
 {
 	size_t		used = 0;
 	size_t		width = (size_t) unknowns(problem);
-	size_t		stride = round_up(width, ALIGNMENT / sizeof(float));
+	size_t		stride = round_up(width, RMF_ALIGNMENT / sizeof(float));
 
 	w->width = (int) width;
 	w->stride = (int) stride;

@@ -44,6 +44,9 @@
 
 #define RMF_MAX_FACTORS 1024
 
+/* Workspaces and packed sides begin at a multiple of so many bytes, and so do their parts. */
+#define RMF_ALIGNMENT 64
+
 typedef enum rmf_feedback
 {
 	RMF_EXPLICIT = 1,			/* the numbers reach the disk */
@@ -210,6 +213,15 @@ extern rmf_status rmf_als_loss(const rmf_problem *problem, const rmf_csr *by_use
 
 /* mean + inner product. */
 extern double rmf_als_score(const rmf_problem *problem, const float *user, const float *item);
+
+/*
+ * What the model expects of a user and an item, either of which may be NULL
+ * for one that it does not know.  Explicit: the score, or the mean and the
+ * bias of the known side, within [min, max].  Implicit: the score; nothing is
+ * expected unless both are known.  Nonzero if *prediction was set.
+ */
+extern int	rmf_als_predict(const rmf_problem *problem, const float *user, const float *item,
+							double min, double max, double *prediction);
 
 /* Called after each iteration, 1-based; nonzero stops training with RMF_CANCELLED. */
 typedef int (*rmf_iteration_done) (void *arg, int iteration, const rmf_loss *loss);

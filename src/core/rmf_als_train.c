@@ -30,6 +30,30 @@ rmf_als_score(const rmf_problem *problem, const float *user, const float *item)
 	return problem->mean + rmf_dot(rmf_dimensions(problem), user, item);
 }
 
+int
+rmf_als_predict(const rmf_problem *problem, const float *user, const float *item,
+				double min, double max, double *prediction)
+{
+	double		score;
+
+	if (user != NULL && item != NULL)
+		score = rmf_als_score(problem, user, item);
+	else if (problem->feedback == RMF_IMPLICIT)
+		return 0;
+	else
+	{
+		score = problem->mean;
+		if (user != NULL)
+			score += user[rmf_bias_position(problem, RMF_USERS)];
+		if (item != NULL)
+			score += item[rmf_bias_position(problem, RMF_ITEMS)];
+	}
+	if (problem->feedback == RMF_EXPLICIT)
+		score = fmax(min, fmin(max, score));
+	*prediction = score;
+	return 1;
+}
+
 /* What the ratings add to the objective beside a0 times the sum over all entries. */
 typedef struct observed_loss
 {

@@ -25,7 +25,7 @@ carve(void *base, size_t *used, size_t bytes)
 {
 	void	   *part = base == NULL ? NULL : (char *) base + *used;
 
-	*used += round_up(bytes, RMF_CG_ALIGNMENT);
+	*used += round_up(bytes, RMF_ALIGNMENT);
 	return part;
 }
 

@@ -26,9 +26,6 @@
 #include "rmf_als.h"
 #include "rmf_vector.h"
 
-/* Everything in caller's memory begins at a multiple of this. */
-#define RMF_CG_ALIGNMENT 64
-
 /* Rows are padded with zeros to a multiple of at most so many dimensions. */
 #define RMF_CG_MAX_BLOCK 32
 

@@ -311,6 +311,37 @@ test_training(rmf_feedback feedback, int factors, double regularization, double 
 	free_dataset(data);
 }
 
+/* Known and unknown users and items, within and beyond the range. */
+static void
+test_predict(void)
+{
+	rmf_problem problem = {.feedback = RMF_EXPLICIT, .factors = 2, .mean = 3};
+	const float user[4] = {1, 2, 0.5f, 1};	/* bias 0.5 */
+	const float item[4] = {0.25f, 0.5f, 1, -0.75f}; /* bias -0.75 */
+	double		prediction;
+
+	CHECK(rmf_als_predict(&problem, user, item, 1, 5, &prediction));
+	CHECK_NEAR(prediction, 3 + 0.25 + 1 + 0.5 - 0.75, 1e-6);
+	CHECK(rmf_als_predict(&problem, user, NULL, 1, 5, &prediction));
+	CHECK_NEAR(prediction, 3.5, 1e-6);
+	CHECK(rmf_als_predict(&problem, NULL, item, 1, 5, &prediction));
+	CHECK_NEAR(prediction, 2.25, 1e-6);
+	CHECK(rmf_als_predict(&problem, NULL, NULL, 1, 5, &prediction));
+	CHECK_NEAR(prediction, 3, 0);
+	CHECK(rmf_als_predict(&problem, user, item, 1, 3.5, &prediction));
+	CHECK_NEAR(prediction, 3.5, 0);
+	CHECK(rmf_als_predict(&problem, NULL, item, 2.5, 5, &prediction));
+	CHECK_NEAR(prediction, 2.5, 0);
+
+	problem.feedback = RMF_IMPLICIT;
+	problem.factors = 4;
+	problem.mean = 0;
+	CHECK(rmf_als_predict(&problem, user, item, 10, 20, &prediction));
+	CHECK_NEAR(prediction, 0.25 + 1 + 0.5 - 0.75, 1e-6);
+	CHECK(!rmf_als_predict(&problem, user, NULL, 10, 20, &prediction));
+	CHECK(!rmf_als_predict(&problem, NULL, item, 10, 20, &prediction));
+}
+
 /* The same ratings in another order, and the same again: the same bits; another seed: not. */
 static void
 test_reproducible(rmf_feedback feedback)
@@ -607,6 +638,7 @@ main(void)
 	static const int64_t lengths[] = {1, 2, 63, 255, 256, 257, 512, 1000};
 	static const int factors[] = {1, 7, 64, 100};
 
+	test_predict();
 	test_gram(1, 5);
 	test_gram(255, 16);
 	test_gram(1025, 33);
