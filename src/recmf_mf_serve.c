@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "funcapi.h"
 #include "lib/binaryheap.h"
 #include "miscadmin.h"
@@ -283,22 +281,19 @@ recmf_mf_model_predict_text(PG_FUNCTION_ARGS)
 }
 
 /*
- * Cosine similarity of the latent factors.  An item whose factors are all zero
- * is similar to nothing.
+ * Cosine similarity of the latent factors, as from tables; 0 where those of
+ * one of the two are all zero.
  */
 static Datum
 similar_items(FunctionCallInfo fcinfo, bool as_text)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	const rmf_vector_kernels *kernels = rmf_vector_best();
 	const float one = 1;
 	int32		k = get_k(fcinfo, 2);
 	MfModelView view;
 	int32		item = -1;
 	const float *query;
 	float	   *similarity;
-	int32	   *skip;
-	int32		n_skip = 0;
 	rmf_scored *best;
 	int32		found;
 	int32		i;
@@ -325,29 +320,17 @@ similar_items(FunctionCallInfo fcinfo, bool as_text)
 
 	query = view.item_rows + (Size) item * view.dimensions;
 	similarity = (float *) palloc_extended(sizeof(float) * (Size) view.items.count, MCXT_ALLOC_HUGE);
-	skip = (int32 *) palloc_extended(sizeof(int32) * (Size) view.items.count, MCXT_ALLOC_HUGE);
 	for (i = 0; i < view.items.count; i++)
 	{
-		double		product;
-		double		norm_query;
-		double		norm;
-
-		kernels->dot_and_norms(view.problem.factors, query, view.item_rows + (Size) i * view.dimensions,
-							   &product, &norm_query, &norm);
-		if (i == item || norm_query <= 0 || norm <= 0)
-		{
-			similarity[i] = 0;
-			skip[n_skip++] = i;
-		}
-		else
-			similarity[i] = (float) Max(-1.0, Min(1.0, product / (sqrt(norm_query) * sqrt(norm))));
+		similarity[i] = (float) rmf_cosine(view.problem.factors, query,
+										   view.item_rows + (Size) i * view.dimensions);
 		if (i % ITEMS_BETWEEN_INTERRUPTS == 0)
 			CHECK_FOR_INTERRUPTS();
 	}
 
 	/* Rows of one dimension: the k largest numbers. */
 	best = (rmf_scored *) palloc(sizeof(rmf_scored) * (Size) k);
-	recmf_check_status(rmf_topk(view.items.count, 1, similarity, &one, n_skip, skip, k,
+	recmf_check_status(rmf_topk(view.items.count, 1, similarity, &one, 1, &item, k,
 								best, &found, recmf_poll()),
 					   "find similar items");
 	for (i = 0; i < found; i++)
