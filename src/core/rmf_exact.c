@@ -187,13 +187,12 @@ copy_gram(const rmf_exact_kernels *kernels, const rmf_half_step *step, int width
 
 /* Checks a panel's ratings, and sets what is known of them. */
 static rmf_status
-weigh(const rmf_exact_kernels *kernels, const rmf_half_step *step, int count, const int32_t *column,
-	  const float *value, const float *weight, const workspace *w)
+weigh(const rmf_half_step *step, int count, const int32_t *column, const float *value,
+	  const float *weight, const workspace *w)
 {
 	const rmf_problem *problem = step->problem;
 	int32_t		dimensions = rmf_dimensions(problem);
 
-	(void) kernels;
 	for (int t = 0; t < count; t++)
 		if (column[t] < 0 || column[t] >= step->n_fixed)
 			return RMF_BAD_ARGUMENT;
@@ -242,7 +241,7 @@ assemble(const rmf_exact_kernels *kernels, const rmf_half_step *step, int64_t n,
 
 		if (rmf_poll_cancelled(poll))
 			return RMF_CANCELLED;
-		status = weigh(kernels, step, count, column + first, value + first, weights, w);
+		status = weigh(step, count, column + first, value + first, weights, w);
 		if (status != RMF_OK)
 			return status;
 		size += rmf_objective_size(problem, count, value + first, weights);
