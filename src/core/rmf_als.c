@@ -373,10 +373,56 @@ rmf_als_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,
 	return RMF_OK;
 }
 
+/*
+ * What a solved row adds to the objective.  Implicit: less a0 s^2, which the
+ * sum over all entries has again.
+ */
+static rmf_status
+measure_row(const rmf_half_step *step, int64_t n, const int32_t *column, const float *value,
+			const float *solution, rmf_sums *sums, const rmf_poll *poll)
+{
+	const rmf_problem *problem = step->problem;
+	int			is_explicit = problem->feedback == RMF_EXPLICIT;
+	int32_t		dimensions = rmf_dimensions(problem);
+	double		weight = 0;
+
+	for (int64_t t = 0; t < n; t++)
+		weight += is_explicit ? 1 : problem->strength * value[t];
+	sums->penalty += rmf_als_row_penalty(problem, weight, step->n_fixed) *
+		rmf_dot(problem->factors, solution, solution);
+	if (is_explicit)
+	{
+		double		bias = solution[rmf_bias_position(problem, step->side)];
+
+		sums->penalty += problem->bias_regularization * bias * bias;
+	}
+
+	for (int64_t t = 0; step->measure && t < n; t++)
+	{
+		double		score = rmf_dot(dimensions, solution, step->fixed + (int64_t) column[t] * dimensions);
+		double		error;
+
+		if (t % PANEL_ROWS == 0 && rmf_poll_cancelled(poll))
+			return RMF_CANCELLED;
+		if (is_explicit)
+		{
+			error = value[t] - problem->mean - score;
+			sums->fit += error * error;
+		}
+		else
+		{
+			error = 1 - score;
+			sums->fit += problem->strength * value[t] * error * error + problem->unobserved * (1 - 2 * score);
+		}
+		sums->squares += error * error;
+	}
+	return RMF_OK;
+}
+
 rmf_status
-rmf_als_half_step(const rmf_half_step *step, const rmf_csr *ratings,
-				  int64_t first, int64_t last, float *solved,
-				  void *memory, const rmf_poll *poll)
+rmf_als_half_step(const rmf_half_step *step, int64_t n_rows, const int64_t *start,
+				  const int32_t *column, const float *value, const float *weight,
+				  float *solved, rmf_sums *sums, void *memory, const rmf_poll *poll)
 {
 	const rmf_problem *problem = step->problem;
 	int32_t		dimensions = rmf_dimensions(problem);
@@ -384,7 +430,7 @@ rmf_als_half_step(const rmf_half_step *step, const rmf_csr *ratings,
 	const rmf_cg_kernels *kernels = NULL;
 	rmf_cg_scratch scratch;
 
-	if (first < 0 || last > ratings->n_rows || ratings->n_columns != step->n_fixed)
+	if (n_rows < 0 || weight != NULL)
 		return RMF_BAD_ARGUMENT;
 	if (side != NULL)
 	{
@@ -394,18 +440,20 @@ rmf_als_half_step(const rmf_half_step *step, const rmf_csr *ratings,
 		rmf_cg_lay_out_scratch(problem, (char *) memory + rmf_als_row_workspace_size(problem), &scratch);
 	}
 
-	for (int64_t r = first; r < last; r++)
+	for (int64_t r = 0; r < n_rows; r++)
 	{
-		int64_t		start = ratings->start[r];
-		int64_t		n = ratings->start[r + 1] - start;
+		int64_t		at = start[r] - start[0];
+		int64_t		n = start[r + 1] - start[r];
 		rmf_status	status = RMF_SINGULAR;
 
 		if (kernels != NULL && n > 0)
-			status = rmf_cg_solve_row(kernels, step, side, n, ratings->column + start,
-									  ratings->value + start, solved + r * dimensions, &scratch, poll);
+			status = rmf_cg_solve_row(kernels, step, side, n, column + at, value + at,
+									  solved + r * dimensions, &scratch, poll);
 		if (status == RMF_SINGULAR)
-			status = rmf_als_solve_row(step, n, ratings->column + start, ratings->value + start,
+			status = rmf_als_solve_row(step, n, column + at, value + at,
 									   solved + r * dimensions, memory, poll);
+		if (status == RMF_OK && sums != NULL)
+			status = measure_row(step, n, column + at, value + at, solved + r * dimensions, sums, poll);
 		if (status != RMF_OK)
 			return status;
 	}

@@ -209,6 +209,8 @@ solve_side(const rmf_training *training, rmf_side side, const rmf_poll *poll)
 	step.n_fixed = ratings->n_columns;
 	step.gram = is_users ? training->gram_items : training->gram_users;
 	step.packed = NULL;
+	step.level = rmf_cpu_best();
+	step.measure = 0;
 	if (rmf_als_packed_size(training->problem, step.n_fixed) > 0)
 	{
 		status = rmf_als_pack(&step, rmf_cpu_best(), training->packed, poll);
@@ -217,8 +219,8 @@ solve_side(const rmf_training *training, rmf_side side, const rmf_poll *poll)
 		step.packed = training->packed;
 	}
 
-	status = rmf_als_half_step(&step, ratings, 0, ratings->n_rows, solved,
-							   training->workspace, poll);
+	status = rmf_als_half_step(&step, ratings->n_rows, ratings->start, ratings->column, ratings->value,
+							   NULL, solved, NULL, training->workspace, poll);
 	if (status == RMF_OK && training->problem->feedback == RMF_IMPLICIT)
 		status = rmf_als_gram(training->problem, ratings->n_rows, solved,
 							  is_users ? training->gram_users : training->gram_items,

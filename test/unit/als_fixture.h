@@ -13,6 +13,7 @@
 
 #include "rmf_als.h"
 #include "rmf_random.h"
+#include "unit.h"
 
 typedef struct dataset
 {
@@ -211,7 +212,19 @@ half_step_of(const model *m, const dataset *data, rmf_side side)
 	step.n_fixed = side == RMF_USERS ? data->by_item.n_rows : data->by_user.n_rows;
 	step.gram = side == RMF_USERS ? m->gram_items : m->gram_users;
 	step.packed = NULL;
+	step.level = rmf_cpu_best();
+	step.measure = 0;
 	return step;
+}
+
+/* rmf_als_half_step() for the rows first <= r < last of a matrix. */
+static inline rmf_status
+solve_rows(const rmf_half_step *step, const rmf_csr *ratings, int64_t first, int64_t last,
+		   float *rows, rmf_sums *sums, void *workspace, const rmf_poll *poll)
+{
+	return rmf_als_half_step(step, last - first, ratings->start + first,
+							 ratings->column + ratings->start[first], ratings->value + ratings->start[first],
+							 NULL, rows + first * rmf_dimensions(step->problem), sums, workspace, poll);
 }
 
 /* The prediction without mean, in double. */
@@ -293,6 +306,23 @@ plain_loss(const model *m, const dataset *data)
 		plain_penalty(m, &data->by_user, m->users, RMF_USERS, m->problem.feedback == RMF_IMPLICIT ? 1 / divisor : 0) +
 		plain_penalty(m, &data->by_item, m->items, RMF_ITEMS, m->problem.feedback == RMF_IMPLICIT ? 1 / divisor : 0);
 	return loss;
+}
+
+/* The sums of a half-step of the users against the objective, cell by cell; gram_users is up to date. */
+static inline void
+check_sums(const model *m, const dataset *data, const rmf_sums *sums)
+{
+	rmf_loss	plain = plain_loss(m, data);
+	int			is_implicit = m->problem.feedback == RMF_IMPLICIT;
+	double		of_items = plain_penalty(m, &data->by_item, m->items, RMF_ITEMS,
+										 is_implicit ? m->problem.unobserved : 0);
+	double		all = 0;
+
+	for (int i = 0; is_implicit && i < m->problem.factors * m->problem.factors; i++)
+		all += m->problem.unobserved * m->gram_users[i] * m->gram_items[i];
+	CHECK_NEAR(sums->fit + all, plain.fit, 1e-5 * plain.total);
+	CHECK_NEAR(sums->penalty, plain.total - plain.fit - of_items, 1e-5 * plain.total);
+	CHECK_NEAR(sqrt(sums->squares / (double) data->stats.n_entries), plain.rmse, 1e-5);
 }
 
 /* A x = b by elimination with row pivoting; x replaces b. */
