@@ -22,6 +22,8 @@ rmf_half_step_init(rmf_half_step *step, const rmf_problem *problem, rmf_side sid
 	step->base = NULL;
 	step->extra = NULL;
 	step->packed = NULL;
+	step->level = rmf_cpu_best();
+	step->measure = 0;
 }
 
 void

@@ -259,6 +259,7 @@ half_step(bench *b, rmf_side side, int level)
 	rmf_half_step_init(&step, &b->problem, side, ratings->n_columns,
 					   side == RMF_USERS ? b->items : b->users,
 					   side == RMF_USERS ? b->gram_items : b->gram_users);
+	step.level = (rmf_cpu_level) (level < 0 ? 0 : level);
 	if (level < 0)
 		openblas_half_step(&step, ratings, solved);
 	else
@@ -268,7 +269,8 @@ half_step(bench *b, rmf_side side, int level)
 			check(rmf_als_pack(&step, (rmf_cpu_level) level, b->packed, NULL), "pack");
 			step.packed = b->packed;
 		}
-		check(rmf_als_half_step(&step, ratings, 0, ratings->n_rows, solved, b->workspace, NULL), "half-step");
+		check(rmf_als_half_step(&step, ratings->n_rows, ratings->start, ratings->column, ratings->value,
+								NULL, solved, NULL, b->workspace, NULL), "half-step");
 	}
 	check(rmf_als_gram(&b->problem, ratings->n_rows, solved,
 					   side == RMF_USERS ? b->gram_users : b->gram_items, b->workspace, NULL), "gram");
