@@ -16,7 +16,9 @@
 
 #include "core/rmf_als.h"
 #include "core/rmf_csr.h"
+#include "core/rmf_run.h"
 #include "recmf_ids.h"
+#include "recmf_memory.h"
 #include "recmf_options.h"
 
 typedef struct RecmfDataset
@@ -40,6 +42,8 @@ typedef struct RecmfDataset
 	/* after recmf_dataset_finish() */
 	rmf_csr		by_user;
 	rmf_csr		by_item;
+	RecmfMemory *by_user_memory;	/* their arrays */
+	RecmfMemory *by_item_memory;
 	rmf_csr_stats stats;
 } RecmfDataset;
 
@@ -61,7 +65,7 @@ extern void recmf_dataset_finish(RecmfDataset *dataset);
 extern void recmf_resolve_settings(const RecmfDataset *dataset, const RecmfOptions *options,
 								   rmf_settings *settings);
 
-/* What a fit gives; arrays in the dataset's context, rows in the order of the sorted ids. */
+/* What a fit gives; arrays as long as the dataset's context, rows in the order of the sorted ids. */
 typedef struct RecmfFit
 {
 	rmf_settings settings;		/* resolved */
@@ -73,10 +77,12 @@ typedef struct RecmfFit
 	float	   *gram_items;
 	int			n_losses;
 	rmf_loss   *losses;			/* one an iteration */
+	int			n_processes;	/* that trained, this one included */
+	int64	   *tasks;			/* how many each did; the first is this one */
 } RecmfFit;
 
 /* Called after each iteration (progress); may be NULL. */
-typedef void (*RecmfProgress) (void *arg, int iteration, int iterations, const rmf_loss *loss);
+typedef void (*RecmfProgress) (void *arg, const rmf_iteration *iteration, int iterations);
 
 /*
  * Trains on a finished dataset with at least one rating.  Checks the BLAS once

@@ -74,7 +74,7 @@ seconds_since(const instr_time *start)
 }
 
 static void
-show_progress(void *arg, int iteration, int iterations, const rmf_loss *loss)
+show_progress(void *arg, const rmf_iteration *iteration, int iterations)
 {
 	Progress   *progress = arg;
 	double		elapsed;
@@ -83,12 +83,12 @@ show_progress(void *arg, int iteration, int iterations, const rmf_loss *loss)
 	if (!progress->verbose)
 		return;
 	elapsed = seconds_since(&progress->start);
-	done = PROGRESS_WIDTH * iteration / iterations;
+	done = PROGRESS_WIDTH * iteration->number / iterations;
 	ereport(INFO,
 			(errmsg_internal("iteration %*d/%d [%.*s%*s] loss %.6g, %.1f s left",
-							 iterations > 99 ? 4 : 2, iteration, iterations,
+							 iterations > 99 ? 4 : 2, iteration->number, iterations,
 							 done, "##############################", PROGRESS_WIDTH - done, "",
-							 loss->total, elapsed / iteration * (iterations - iteration))));
+							 iteration->loss.total, elapsed / iteration->number * (iterations - iteration->number))));
 }
 
 static char *
@@ -158,6 +158,21 @@ report_skipped(const RecmfDataset *dataset)
 							   "skipped " INT64_FORMAT " rows with a rating that is not positive",
 							   (unsigned long) dataset->n_not_positive, dataset->n_not_positive),
 				 errdetail("Implicit feedback has no place for them: a rating there is the strength of a preference.")));
+}
+
+static void
+report_processes(const RecmfFit *fit)
+{
+	StringInfoData tasks;
+	int			i;
+
+	if (fit->n_processes == 1)
+		return;
+	initStringInfo(&tasks);
+	for (i = 0; i < fit->n_processes; i++)
+		appendStringInfo(&tasks, "%s" INT64_FORMAT, i > 0 ? ", " : "", fit->tasks[i]);
+	ereport(INFO,
+			(errmsg_internal("trained by %d processes, which did %s tasks", fit->n_processes, tasks.data)));
 }
 
 Datum
@@ -230,6 +245,9 @@ recmf_train_model(PG_FUNCTION_ARGS)
 	INSTR_TIME_SET_CURRENT(progress.start);
 	fit = recmf_fit(dataset, &options, show_progress, &progress);
 	seconds.train = seconds_since(&progress.start);
+
+	if (progress.verbose)
+		report_processes(fit);
 
 	path = recmf_pin_search_path(NULL);
 	version = recmf_store_write(stored, source_text, source, dataset, fit, &seconds);

@@ -103,8 +103,8 @@ rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed,
 }
 
 rmf_status
-rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
-			 float *gram, void *memory, const rmf_poll *poll)
+rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows,
+				 float *gram, void *memory, const rmf_poll *poll)
 {
 	int			factors = problem->factors;
 	size_t		stride = panel_stride(problem);
@@ -113,7 +113,6 @@ rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
 	if (!rmf_has_gram(problem) || n < 0)
 		return RMF_BAD_ARGUMENT;
 
-	memset(gram, 0, (size_t) factors * (size_t) factors * sizeof(float));
 	for (int64_t first = 0; first < n; first += PANEL_ROWS)
 	{
 		int			count = (int) (n - first < PANEL_ROWS ? n - first : PANEL_ROWS);
@@ -125,11 +124,43 @@ rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
 			memcpy(panel + (size_t) t * stride, rows + (first + t) * factors, (size_t) factors * sizeof(float));
 		rmf_blas_syrk(factors, count, panel, (int) stride, 1.0f, gram, factors);
 	}
-
-	for (int i = 0; i < factors; i++)
-		for (int j = 0; j < i; j++)
-			gram[(size_t) j * (size_t) factors + (size_t) i] = gram[(size_t) i * (size_t) factors + (size_t) j];
 	return RMF_OK;
+}
+
+void
+rmf_als_gram_finish(const rmf_problem *problem, int64_t n_parts, const float *parts, float *gram)
+{
+	size_t		factors = (size_t) problem->factors;
+	size_t		square = factors * factors;
+
+	for (size_t i = 0; i < factors; i++)
+	{
+		float	   *row = gram + i * factors;
+
+		memcpy(row, parts + i * factors, (i + 1) * sizeof(float));
+		for (int64_t p = 1; p < n_parts; p++)
+		{
+			const float *part = parts + (size_t) p * square + i * factors;
+
+			for (size_t j = 0; j <= i; j++)
+				row[j] += part[j];
+		}
+		for (size_t j = 0; j < i; j++)
+			gram[j * factors + i] = row[j];
+	}
+}
+
+rmf_status
+rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
+			 float *gram, void *memory, const rmf_poll *poll)
+{
+	rmf_status	status;
+
+	memset(gram, 0, (size_t) problem->factors * (size_t) problem->factors * sizeof(float));
+	status = rmf_als_gram_add(problem, n, rows, gram, memory, poll);
+	if (status == RMF_OK)
+		rmf_als_gram_finish(problem, 1, gram, gram);
+	return status;
 }
 
 rmf_status

@@ -105,7 +105,7 @@ typedef struct rmf_problem
 	double		regularization;
 	double		regularization_scaling;
 	double		bias_regularization;
-	rmf_solver	solver;			/* only rmf_als_half_step() and rmf_als_train() look */
+	rmf_solver	solver;			/* only rmf_als_half_step() looks */
 	double		start_sd;		/* standard deviation of start values; only rmf_als_start() looks */
 } rmf_problem;
 
@@ -167,9 +167,17 @@ extern void rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t se
  * gram (factors x factors, full, row-major) := sum over rows of the factors'
  * outer products, without a0.  Summed in blocks of fixed size in fixed order.
  * Only for implicit feedback.
+ *
+ * The same in parts: the first adds what n rows give to the lower triangle of a
+ * part, the second makes the matrix of the parts, one after the other in memory,
+ * in their order; "gram" may be a single part.
  */
 extern rmf_status rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
 							   float *gram, void *workspace, const rmf_poll *poll);
+extern rmf_status rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows,
+								   float *gram, void *workspace, const rmf_poll *poll);
+extern void rmf_als_gram_finish(const rmf_problem *problem, int64_t n_parts, const float *parts,
+								float *gram);
 
 /*
  * One half-step: the rows of "side" are solved, those of the other side stand
@@ -190,7 +198,11 @@ typedef struct rmf_half_step
 	int			measure;		/* does rmf_als_half_step() add up fit and squares? */
 } rmf_half_step;
 
-/* Sums over rows and ratings that make up the objective. */
+/*
+ * What solved rows add to the objective: rmf_objective_measure() says what fit
+ * and squares are.  The sums of both sides' penalties, of one side's fit, and
+ * rmf_objective_everywhere() are the objective.
+ */
 typedef struct rmf_sums
 {
 	double		fit;			/* what ratings add, see rmf_objective_measure() */
@@ -276,31 +288,5 @@ extern double rmf_als_score(const rmf_problem *problem, const float *user, const
  */
 extern int	rmf_als_predict(const rmf_problem *problem, const float *user, const float *item,
 							double min, double max, double *prediction);
-
-/* Called after each iteration, 1-based; nonzero stops training with RMF_CANCELLED. */
-typedef int (*rmf_iteration_done) (void *arg, int iteration, const rmf_loss *loss);
-
-/* A whole training run on one core; users and items are started by rmf_als_start(). */
-typedef struct rmf_training
-{
-	const rmf_problem *problem;
-	int32_t		iterations;
-	uint64_t	seed;
-	const rmf_csr *by_user;
-	const rmf_csr *by_item;
-	const uint64_t *user_keys;	/* for rmf_als_start() */
-	const uint64_t *item_keys;
-	float	   *users;			/* out: n_users x dimensions */
-	float	   *items;			/* out: n_items x dimensions */
-	float	   *gram_users;		/* out, implicit: factors x factors; of the final rows */
-	float	   *gram_items;
-	void	   *workspace;
-	void	   *packed;			/* rmf_als_packed_size() for the larger of the two sides */
-	rmf_iteration_done done;	/* may be NULL */
-	void	   *done_arg;
-} rmf_training;
-
-/* On success every row is finite (RMF_NOT_FINITE otherwise). */
-extern rmf_status rmf_als_train(const rmf_training *training, rmf_loss *loss, const rmf_poll *poll);
 
 #endif							/* RMF_ALS_H */
