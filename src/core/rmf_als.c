@@ -2,19 +2,8 @@
  * rmf_als.c
  *	  Start values, Gram matrices and the exact solution of a row.
  *
- * Setting the gradient of the objective (rmf_als.h) by one row x to zero, with
- * the rows y_i of the other side standing still, gives A x = b with
- *
- * implicit:
- *	 A = a0 G + sum_obs w_i y_i y_i' + lambda (W + a0 n)^nu 1
- *	 b = sum_obs (w_i + a0) y_i
- *	 G the sum of y y' over all n rows of the other side, W the sum of the w_i;
- *
- * explicit, with z_i = (y_i, 1) and x = (factors, bias):
- *	 A = sum_obs z_i z_i' + diag(lambda n^nu, ..., lambda_b)
- *	 b = sum_obs (r_i - mean - b_i) z_i.
- *
- * The rows sqrt(w_i) y_i are gathered into a panel of at most PANEL_ROWS, whose
+ * The system of a row is that of rmf_objective.h.  The rows sqrt(weight_t) z_t
+ * are gathered into a panel of at most PANEL_ROWS, whose
  * symmetric product goes onto A; so memory does not depend on the length of a
  * row.  The order of the sums is the order of the ratings.
  */
@@ -25,6 +14,7 @@
 #include "rmf_als.h"
 #include "rmf_blas.h"
 #include "rmf_cg.h"
+#include "rmf_objective.h"
 #include "rmf_random.h"
 
 #define PANEL_ROWS 256
@@ -52,20 +42,9 @@ typedef struct workspace
 	float	   *rhs;			/* width */
 	float	   *rhs_panel;		/* width; the part of one panel */
 	double	   *rhs_sum;		/* width; the sum of these */
+	float	   *weight;			/* PANEL_ROWS; of the ratings */
+	float	   *target;			/* PANEL_ROWS */
 } workspace;
-
-/* The unknowns of a row: its factors, and its bias. */
-static int
-unknowns(const rmf_problem *problem)
-{
-	return problem->factors + (problem->feedback == RMF_EXPLICIT ? 1 : 0);
-}
-
-static rmf_side
-other_side(rmf_side side)
-{
-	return side == RMF_USERS ? RMF_ITEMS : RMF_USERS;
-}
 
 static size_t
 round_up(size_t n, size_t multiple)
@@ -96,7 +75,7 @@ static size_t
 lay_out_workspace(const rmf_problem *problem, void *base, workspace *w)
 {
 	size_t		used = 0;
-	size_t		width = (size_t) unknowns(problem);
+	size_t		width = (size_t) rmf_unknowns(problem);
 	size_t		stride = round_up(width, RMF_ALIGNMENT / sizeof(float));
 
 	w->width = (int) width;
@@ -106,6 +85,8 @@ lay_out_workspace(const rmf_problem *problem, void *base, workspace *w)
 	w->rhs = carve(base, &used, width * sizeof(float));
 	w->rhs_panel = carve(base, &used, width * sizeof(float));
 	w->rhs_sum = carve(base, &used, width * sizeof(double));
+	w->weight = carve(base, &used, PANEL_ROWS * sizeof(float));
+	w->target = carve(base, &used, PANEL_ROWS * sizeof(float));
 	return used;
 }
 
@@ -157,10 +138,10 @@ rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed,
 		/* the side goes into the seed, so that user 7 and item 7 differ */
 		rmf_random_normal(keys[r], seed ^ rmf_mix64((uint64_t) side), problem->start_sd,
 						  factors, row);
-		if (problem->feedback == RMF_EXPLICIT)
+		if (rmf_has_biases(problem))
 		{
 			row[rmf_bias_position(problem, side)] = 0;
-			row[rmf_bias_position(problem, other_side(side))] = 1;
+			row[rmf_bias_position(problem, rmf_other_side(side))] = 1;
 		}
 	}
 }
@@ -172,7 +153,7 @@ rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows,
 	int			factors = problem->factors;
 	workspace	w;
 
-	if (problem->feedback != RMF_IMPLICIT || n < 0)
+	if (!rmf_has_gram(problem) || n < 0)
 		return RMF_BAD_ARGUMENT;
 	lay_out_workspace(problem, memory, &w);
 
@@ -228,53 +209,45 @@ rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
 
 /*
  * Gathers ratings into the panel and their part of the right side into
- * w->rhs_panel.  *weight grows by the sum of the ratings' weights.
+ * w->rhs_panel.
  */
 static rmf_status
 gather(const rmf_half_step *step, int count, const int32_t *column, const float *value,
-	   const workspace *w, double *weight)
+	   const float *weight, const workspace *w)
 {
 	const rmf_problem *problem = step->problem;
-	int			is_explicit = problem->feedback == RMF_EXPLICIT;
+	int			has_biases = rmf_has_biases(problem);
 	int32_t		factors = problem->factors;
 	int32_t		dimensions = rmf_dimensions(problem);
-	int32_t		other_bias = is_explicit ? rmf_bias_position(problem, other_side(step->side)) : 0;
+	int32_t		other_bias = has_biases ? rmf_bias_position(problem, rmf_other_side(step->side)) : 0;
+
+	for (int t = 0; t < count; t++)
+	{
+		if (column[t] < 0 || column[t] >= step->n_fixed)
+			return RMF_BAD_ARGUMENT;
+		w->target[t] = has_biases ? step->fixed[(int64_t) column[t] * dimensions + other_bias] : 0;
+	}
+	if (!rmf_objective_weigh(problem, count, value, weight, NULL, w->weight, w->target))
+		return RMF_BAD_ARGUMENT;
 
 	memset(w->rhs_panel, 0, (size_t) w->width * sizeof(float));
 	for (int t = 0; t < count; t++)
 	{
 		float	   *restrict panel = w->panel + t * w->stride;
 		float	   *restrict rhs = w->rhs_panel;
-		const float *restrict row;
-		float		scale,
-					target;
+		const float *restrict row = step->fixed + (int64_t) column[t] * dimensions;
+		float		scale = sqrtf(w->weight[t]);
+		float		target = w->target[t];
 
-		if (column[t] < 0 || column[t] >= step->n_fixed)
-			return RMF_BAD_ARGUMENT;
-		row = step->fixed + (int64_t) column[t] * dimensions;
-
-		if (is_explicit)
-		{
-			scale = 1;
-			target = (float) (value[t] - problem->mean - row[other_bias]);
-			*weight += 1;
-			panel[factors] = 1;
-			rhs[factors] += target;
-		}
-		else
-		{
-			double		observed = problem->strength * value[t];
-
-			if (!(observed > 0))
-				return RMF_BAD_ARGUMENT;
-			scale = (float) sqrt(observed);
-			target = (float) (observed + problem->unobserved);
-			*weight += observed;
-		}
 		for (int32_t j = 0; j < factors; j++)
 		{
 			panel[j] = scale * row[j];
 			rhs[j] += target * row[j];
+		}
+		if (has_biases)
+		{
+			panel[factors] = scale;
+			rhs[factors] += target;
 		}
 	}
 	return RMF_OK;
@@ -283,21 +256,19 @@ gather(const rmf_half_step *step, int count, const int32_t *column, const float 
 /* The lower triangle of A, and b. */
 static rmf_status
 assemble(const rmf_half_step *step, int64_t n, const int32_t *column, const float *value,
-		 const workspace *w, const rmf_poll *poll)
+		 const float *weight, const workspace *w, const rmf_poll *poll)
 {
 	const rmf_problem *problem = step->problem;
 	size_t		width = (size_t) w->width;
 	size_t		factors = (size_t) problem->factors;
-	double		weight = 0;
+	double		size = 0;
 	double		penalty;
 
-	if (problem->feedback == RMF_IMPLICIT)
+	if (step->gram != NULL)
 	{
-		float		a0 = (float) problem->unobserved;
-
 		for (size_t i = 0; i < width; i++)
 			for (size_t j = 0; j <= i; j++)
-				w->matrix[i * width + j] = a0 * step->gram[i * width + j];
+				w->matrix[i * width + j] = step->gram_scale * step->gram[i * width + j];
 	}
 	else
 		memset(w->matrix, 0, width * width * sizeof(float));
@@ -310,18 +281,24 @@ assemble(const rmf_half_step *step, int64_t n, const int32_t *column, const floa
 
 		if (rmf_poll_cancelled(poll))
 			return RMF_CANCELLED;
-		status = gather(step, count, column + first, value + first, w, &weight);
+		status = gather(step, count, column + first, value + first,
+						weight != NULL ? weight + first : NULL, w);
 		if (status != RMF_OK)
 			return status;
+		size += rmf_objective_size(problem, count, value + first, weight != NULL ? weight + first : NULL);
 		rmf_blas_syrk(w->width, count, w->panel, w->stride, 1.0f, w->matrix, w->width);
 		for (size_t j = 0; j < width; j++)
 			w->rhs_sum[j] += w->rhs_panel[j];
 	}
 
-	penalty = rmf_als_row_penalty(problem, weight, step->n_fixed);
+	rmf_objective_right_side(step, n, column, w->rhs_panel);
+	for (size_t j = 0; j < width; j++)
+		w->rhs_sum[j] += w->rhs_panel[j];
+
+	penalty = rmf_als_row_penalty(problem, size, step->n_fixed);
 	for (size_t j = 0; j < factors; j++)
 		w->matrix[j * width + j] += (float) penalty;
-	if (problem->feedback == RMF_EXPLICIT)
+	if (rmf_has_biases(problem))
 		w->matrix[factors * width + factors] += (float) problem->bias_regularization;
 
 	/* off the diagonal nothing is larger than on it */
@@ -351,14 +328,15 @@ add_ridge(int width, float *matrix, float ridge)
 
 static rmf_status
 assemble_and_solve(const rmf_half_step *step, int64_t n, const int32_t *column,
-				   const float *value, const workspace *w, const rmf_poll *poll)
+				   const float *value, const float *weight, const workspace *w,
+				   const rmf_poll *poll)
 {
 	rmf_status	status;
 	float		ridge = 0;
 
 	for (;;)
 	{
-		status = assemble(step, n, column, value, w, poll);
+		status = assemble(step, n, column, value, weight, w, poll);
 		if (status != RMF_OK)
 			return status;
 		if (ridge > 0)
@@ -372,8 +350,8 @@ assemble_and_solve(const rmf_half_step *step, int64_t n, const int32_t *column,
 
 rmf_status
 rmf_als_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,
-				  const float *value, float *solution, void *memory,
-				  const rmf_poll *poll)
+				  const float *value, const float *weight, float *solution,
+				  void *memory, const rmf_poll *poll)
 {
 	const rmf_problem *problem = step->problem;
 	int32_t		factors = problem->factors;
@@ -384,13 +362,13 @@ rmf_als_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,
 	lay_out_workspace(problem, memory, &w);
 
 	memset(solution, 0, (size_t) rmf_dimensions(problem) * sizeof(float));
-	if (problem->feedback == RMF_EXPLICIT)
-		solution[rmf_bias_position(problem, other_side(step->side))] = 1;
+	if (rmf_has_biases(problem))
+		solution[rmf_bias_position(problem, rmf_other_side(step->side))] = 1;
 	if (n == 0)
 		return rmf_poll_cancelled(poll) ? RMF_CANCELLED : RMF_OK;
 
 	{
-		rmf_status	status = assemble_and_solve(step, n, column, value, &w, poll);
+		rmf_status	status = assemble_and_solve(step, n, column, value, weight, &w, poll);
 
 		if (status != RMF_OK)
 			return status;
@@ -399,53 +377,31 @@ rmf_als_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,
 		if (!isfinite(w.rhs[j]))
 			return RMF_NOT_FINITE;
 	memcpy(solution, w.rhs, (size_t) factors * sizeof(float));
-	if (problem->feedback == RMF_EXPLICIT)
+	if (rmf_has_biases(problem))
 		solution[rmf_bias_position(problem, step->side)] = w.rhs[factors];
 	return RMF_OK;
 }
 
-/*
- * What a solved row adds to the objective.  Implicit: less a0 s^2, which the
- * sum over all entries has again.
- */
+/* What a solved row adds to the objective. */
 static rmf_status
 measure_row(const rmf_half_step *step, int64_t n, const int32_t *column, const float *value,
-			const float *solution, rmf_sums *sums, const rmf_poll *poll)
+			const float *weight, const float *solution, rmf_sums *sums, const rmf_poll *poll)
 {
 	const rmf_problem *problem = step->problem;
-	int			is_explicit = problem->feedback == RMF_EXPLICIT;
 	int32_t		dimensions = rmf_dimensions(problem);
-	double		weight = 0;
+	float		score[PANEL_ROWS];
 
-	for (int64_t t = 0; t < n; t++)
-		weight += is_explicit ? 1 : problem->strength * value[t];
-	sums->penalty += rmf_als_row_penalty(problem, weight, step->n_fixed) *
-		rmf_dot(problem->factors, solution, solution);
-	if (is_explicit)
+	sums->penalty += rmf_objective_row_cost(problem, step->side, rmf_objective_size(problem, n, value, weight),
+											step->n_fixed, solution);
+	for (int64_t first = 0; step->measure && first < n; first += PANEL_ROWS)
 	{
-		double		bias = solution[rmf_bias_position(problem, step->side)];
+		int64_t		count = n - first < PANEL_ROWS ? n - first : PANEL_ROWS;
 
-		sums->penalty += problem->bias_regularization * bias * bias;
-	}
-
-	for (int64_t t = 0; step->measure && t < n; t++)
-	{
-		double		score = rmf_dot(dimensions, solution, step->fixed + (int64_t) column[t] * dimensions);
-		double		error;
-
-		if (t % PANEL_ROWS == 0 && rmf_poll_cancelled(poll))
+		if (rmf_poll_cancelled(poll))
 			return RMF_CANCELLED;
-		if (is_explicit)
-		{
-			error = value[t] - problem->mean - score;
-			sums->fit += error * error;
-		}
-		else
-		{
-			error = 1 - score;
-			sums->fit += problem->strength * value[t] * error * error + problem->unobserved * (1 - 2 * score);
-		}
-		sums->squares += error * error;
+		for (int64_t t = 0; t < count; t++)
+			score[t] = rmf_dot(dimensions, solution, step->fixed + (int64_t) column[first + t] * dimensions);
+		rmf_objective_measure(problem, count, value + first, weight != NULL ? weight + first : NULL, score, sums);
 	}
 	return RMF_OK;
 }
@@ -461,7 +417,7 @@ rmf_als_half_step(const rmf_half_step *step, int64_t n_rows, const int64_t *star
 	const rmf_cg_kernels *kernels = NULL;
 	rmf_cg_scratch scratch;
 
-	if (n_rows < 0 || weight != NULL)
+	if (n_rows < 0)
 		return RMF_BAD_ARGUMENT;
 	if (side != NULL)
 	{
@@ -479,12 +435,14 @@ rmf_als_half_step(const rmf_half_step *step, int64_t n_rows, const int64_t *star
 
 		if (kernels != NULL && n > 0)
 			status = rmf_cg_solve_row(kernels, step, side, n, column + at, value + at,
-									  solved + r * dimensions, &scratch, poll);
+									  weight != NULL ? weight + at : NULL, solved + r * dimensions,
+									  &scratch, poll);
 		if (status == RMF_SINGULAR)
-			status = rmf_als_solve_row(step, n, column + at, value + at,
+			status = rmf_als_solve_row(step, n, column + at, value + at, weight != NULL ? weight + at : NULL,
 									   solved + r * dimensions, memory, poll);
 		if (status == RMF_OK && sums != NULL)
-			status = measure_row(step, n, column + at, value + at, solved + r * dimensions, sums, poll);
+			status = measure_row(step, n, column + at, value + at, weight != NULL ? weight + at : NULL,
+								 solved + r * dimensions, sums, poll);
 		if (status != RMF_OK)
 			return status;
 	}

@@ -144,7 +144,7 @@ test_row(rmf_feedback feedback, rmf_side side, int factors, int64_t n, double sc
 	}
 
 	step = half_step_of(m, &data, side);
-	CHECK(rmf_als_solve_row(&step, n, column, value, solution, m->workspace, NULL) == RMF_OK);
+	CHECK(rmf_als_solve_row(&step, n, column, value, NULL, solution, m->workspace, NULL) == RMF_OK);
 	plain_row(&step, &m->settings, data.stats.mean, n, column, value, unknown);
 	for (int j = 0; j < factors; j++)
 	{
@@ -183,29 +183,29 @@ test_row_arguments(rmf_feedback feedback)
 
 	/* nothing known: zeros, and the constant */
 	solution[m->dimensions] = -7;
-	CHECK(rmf_als_solve_row(&step, 0, NULL, NULL, solution, m->workspace, NULL) == RMF_OK);
+	CHECK(rmf_als_solve_row(&step, 0, NULL, NULL, NULL, solution, m->workspace, NULL) == RMF_OK);
 	for (int j = 0; j < m->dimensions; j++)
 		CHECK(solution[j] == (feedback == RMF_EXPLICIT && j == 7 ? 1 : 0));
 	CHECK(solution[m->dimensions] == -7);
 
-	CHECK(rmf_als_solve_row(&step, -1, column, value, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
+	CHECK(rmf_als_solve_row(&step, -1, column, value, NULL, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
 	column[2] = 20;
-	CHECK(rmf_als_solve_row(&step, 3, column, value, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
 	column[2] = -1;
-	CHECK(rmf_als_solve_row(&step, 3, column, value, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
 	column[2] = 2;
 	value[1] = NAN;
-	CHECK(rmf_als_solve_row(&step, 3, column, value, solution, m->workspace, NULL) != RMF_OK);
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, solution, m->workspace, NULL) != RMF_OK);
 	value[1] = 0;
-	CHECK(rmf_als_solve_row(&step, 3, column, value, solution, m->workspace, NULL) ==
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, solution, m->workspace, NULL) ==
 		  (feedback == RMF_EXPLICIT ? RMF_OK : RMF_BAD_ARGUMENT));
 	value[1] = 1e-45f;
-	CHECK(rmf_als_solve_row(&step, 3, column, value, solution, m->workspace, NULL) == RMF_OK);
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, solution, m->workspace, NULL) == RMF_OK);
 	CHECK(all_finite(m->dimensions, solution));
 
 	/* the answer does not depend on what the workspace held before */
 	memset(m->workspace, 0xff, rmf_als_workspace_size(&m->problem));
-	CHECK(rmf_als_solve_row(&step, 3, column, value, again, m->workspace, NULL) == RMF_OK);
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, again, m->workspace, NULL) == RMF_OK);
 	CHECK(memcmp(solution, again, (size_t) m->dimensions * sizeof(float)) == 0);
 
 	/* half-steps out of range */
@@ -239,12 +239,12 @@ test_huge_row(rmf_feedback feedback)
 		value[t] = (float) (1 + rmf_mix64((uint64_t) t + 1) % 5);
 	}
 	step = half_step_of(m, &data, RMF_USERS);
-	CHECK(rmf_als_solve_row(&step, N, column, value, solution, m->workspace, start_poll(&counter, 0)) == RMF_OK);
+	CHECK(rmf_als_solve_row(&step, N, column, value, NULL, solution, m->workspace, start_poll(&counter, 0)) == RMF_OK);
 	CHECK(counter.calls >= N / 256);
 	plain_row(&step, &m->settings, data.stats.mean, N, column, value, unknown);
 	for (int j = 0; j < 8; j++)
 		CHECK_NEAR(solution[j], unknown[j], 2e-3 * (fabs(unknown[j]) + 0.01));
-	CHECK(rmf_als_solve_row(&step, N, column, value, solution, m->workspace, start_poll(&counter, 1000)) == RMF_CANCELLED);
+	CHECK(rmf_als_solve_row(&step, N, column, value, NULL, solution, m->workspace, start_poll(&counter, 1000)) == RMF_CANCELLED);
 	CHECK(counter.calls == 1000);
 	free(column);
 	free(value);
@@ -289,7 +289,7 @@ test_training(rmf_feedback feedback, int factors, double regularization, double 
 			int64_t		start = data.by_user.start[u];
 
 			CHECK(rmf_als_solve_row(&step, data.by_user.start[u + 1] - start, data.by_user.column + start,
-									data.by_user.value + start, folded, m->workspace, NULL) == RMF_OK);
+									data.by_user.value + start, NULL, folded, m->workspace, NULL) == RMF_OK);
 			CHECK(memcmp(folded, rows + u * m->dimensions, (size_t) m->dimensions * sizeof(float)) == 0);
 		}
 		/* in whatever ranges */

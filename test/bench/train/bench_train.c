@@ -23,6 +23,7 @@
 
 #include "rmf_als.h"
 #include "rmf_blas.h"
+#include "rmf_objective.h"
 #include "rmf_random.h"
 
 #define N_USERS 138493
@@ -253,12 +254,12 @@ half_step(bench *b, rmf_side side, int level)
 {
 	const rmf_csr *ratings = side == RMF_USERS ? &b->by_user : &b->by_item;
 	float	   *solved = side == RMF_USERS ? b->users : b->items;
-	rmf_half_step step = {
-		&b->problem, side, side == RMF_USERS ? b->items : b->users, ratings->n_columns,
-		side == RMF_USERS ? b->gram_items : b->gram_users, NULL,
-		(rmf_cpu_level) (level < 0 ? 0 : level), 0
-	};
+	rmf_half_step step;
 
+	rmf_half_step_init(&step, &b->problem, side, ratings->n_columns,
+					   side == RMF_USERS ? b->items : b->users,
+					   side == RMF_USERS ? b->gram_items : b->gram_users);
+	step.level = (rmf_cpu_level) (level < 0 ? 0 : level);
 	if (level < 0)
 		openblas_half_step(&step, ratings, solved);
 	else
