@@ -1,28 +1,19 @@
 /*
  * rmf_als.c
- *	  Start values, Gram matrices and the exact solution of a row.
- *
- * The system of a row is that of rmf_objective.h.  The rows sqrt(weight_t) z_t
- * are gathered into a panel of at most PANEL_ROWS, whose
- * symmetric product goes onto A; so memory does not depend on the length of a
- * row.  The order of the sums is the order of the ratings.
+ *	  Start values, Gram matrices, and the choice between the exact solver and
+ *	  steps.
  */
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
 #include "rmf_als.h"
 #include "rmf_blas.h"
 #include "rmf_cg.h"
+#include "rmf_exact.h"
 #include "rmf_objective.h"
 #include "rmf_random.h"
 
+/* Rows whose outer products are summed at once. */
 #define PANEL_ROWS 256
-
-/* The ridge of a singular system, as a share of each diagonal entry. */
-#define FIRST_RIDGE FLT_EPSILON
-#define LAST_RIDGE 1.0f
-#define RIDGE_STEP 4.0f
 
 /*
  * From so many factors on, steps are faster than the exact solution, measured
@@ -33,25 +24,6 @@
  */
 #define LEAST_FACTORS_FOR_STEPS 12
 
-typedef struct workspace
-{
-	int			width;			/* unknowns of a row */
-	int			stride;			/* of the panel */
-	float	   *panel;			/* PANEL_ROWS x stride */
-	float	   *matrix;			/* width x width */
-	float	   *rhs;			/* width */
-	float	   *rhs_panel;		/* width; the part of one panel */
-	double	   *rhs_sum;		/* width; the sum of these */
-	float	   *weight;			/* PANEL_ROWS; of the ratings */
-	float	   *target;			/* PANEL_ROWS */
-} workspace;
-
-static size_t
-round_up(size_t n, size_t multiple)
-{
-	return (n + multiple - 1) / multiple * multiple;
-}
-
 /* Are rows solved by steps?  The answer depends on the problem alone, so that it is the same on all machines. */
 static int
 takes_steps(const rmf_problem *problem)
@@ -61,53 +33,37 @@ takes_steps(const rmf_problem *problem)
 	return problem->solver == RMF_SOLVER_CG || problem->factors >= LEAST_FACTORS_FOR_STEPS;
 }
 
-/* The next part of a workspace; only counts where "base" is NULL. */
-static void *
-carve(char *base, size_t *used, size_t bytes)
+static size_t
+larger(size_t a, size_t b)
 {
-	void	   *part = base == NULL ? NULL : base + *used;
-
-	*used += round_up(bytes, RMF_ALIGNMENT);
-	return part;
+	return a > b ? a : b;
 }
 
+/* Floats of a row in the panel of a Gram matrix. */
 static size_t
-lay_out_workspace(const rmf_problem *problem, void *base, workspace *w)
+panel_stride(const rmf_problem *problem)
 {
-	size_t		used = 0;
-	size_t		width = (size_t) rmf_unknowns(problem);
-	size_t		stride = round_up(width, RMF_ALIGNMENT / sizeof(float));
+	size_t		lanes = RMF_ALIGNMENT / sizeof(float);
 
-	w->width = (int) width;
-	w->stride = (int) stride;
-	w->panel = carve(base, &used, PANEL_ROWS * stride * sizeof(float));
-	w->matrix = carve(base, &used, width * width * sizeof(float));
-	w->rhs = carve(base, &used, width * sizeof(float));
-	w->rhs_panel = carve(base, &used, width * sizeof(float));
-	w->rhs_sum = carve(base, &used, width * sizeof(double));
-	w->weight = carve(base, &used, PANEL_ROWS * sizeof(float));
-	w->target = carve(base, &used, PANEL_ROWS * sizeof(float));
-	return used;
+	return ((size_t) rmf_unknowns(problem) + lanes - 1) / lanes * lanes;
 }
 
 size_t
 rmf_als_row_workspace_size(const rmf_problem *problem)
 {
-	workspace	w;
-
-	return lay_out_workspace(problem, NULL, &w);
+	return larger(PANEL_ROWS * panel_stride(problem) * sizeof(float),
+				  rmf_exact_row_workspace_size(problem));
 }
 
-/* The scratch of the steps follows the workspace of the exact solution. */
+/* Where rows are solved by steps, their scratch follows the workspace of the exact solution of one. */
 size_t
 rmf_als_workspace_size(const rmf_problem *problem)
 {
-	size_t		size = rmf_als_row_workspace_size(problem);
+	size_t		row = rmf_als_row_workspace_size(problem);
 	rmf_cg_scratch scratch;
 
-	if (takes_steps(problem))
-		size += rmf_cg_lay_out_scratch(problem, NULL, &scratch);
-	return size;
+	return larger(row + (takes_steps(problem) ? rmf_cg_lay_out_scratch(problem, NULL, &scratch) : 0),
+				  rmf_exact_workspace_size(problem));
 }
 
 size_t
@@ -151,11 +107,11 @@ rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows,
 				 float *gram, void *memory, const rmf_poll *poll)
 {
 	int			factors = problem->factors;
-	workspace	w;
+	size_t		stride = panel_stride(problem);
+	float	   *panel = memory;
 
 	if (!rmf_has_gram(problem) || n < 0)
 		return RMF_BAD_ARGUMENT;
-	lay_out_workspace(problem, memory, &w);
 
 	for (int64_t first = 0; first < n; first += PANEL_ROWS)
 	{
@@ -165,8 +121,8 @@ rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows,
 			return RMF_CANCELLED;
 		/* through the panel, so that the alignment of "rows" cannot matter */
 		for (int t = 0; t < count; t++)
-			memcpy(w.panel + t * w.stride, rows + (first + t) * factors, (size_t) factors * sizeof(float));
-		rmf_blas_syrk(factors, count, w.panel, w.stride, 1.0f, gram, factors);
+			memcpy(panel + (size_t) t * stride, rows + (first + t) * factors, (size_t) factors * sizeof(float));
+		rmf_blas_syrk(factors, count, panel, (int) stride, 1.0f, gram, factors);
 	}
 	return RMF_OK;
 }
@@ -207,203 +163,30 @@ rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
 	return status;
 }
 
-/*
- * Gathers ratings into the panel and their part of the right side into
- * w->rhs_panel.
- */
-static rmf_status
-gather(const rmf_half_step *step, int count, const int32_t *column, const float *value,
-	   const float *weight, const workspace *w)
-{
-	const rmf_problem *problem = step->problem;
-	int			has_biases = rmf_has_biases(problem);
-	int32_t		factors = problem->factors;
-	int32_t		dimensions = rmf_dimensions(problem);
-	int32_t		other_bias = has_biases ? rmf_bias_position(problem, rmf_other_side(step->side)) : 0;
-
-	for (int t = 0; t < count; t++)
-	{
-		if (column[t] < 0 || column[t] >= step->n_fixed)
-			return RMF_BAD_ARGUMENT;
-		w->target[t] = has_biases ? step->fixed[(int64_t) column[t] * dimensions + other_bias] : 0;
-	}
-	if (!rmf_objective_weigh(problem, count, value, weight, NULL, w->weight, w->target))
-		return RMF_BAD_ARGUMENT;
-
-	memset(w->rhs_panel, 0, (size_t) w->width * sizeof(float));
-	for (int t = 0; t < count; t++)
-	{
-		float	   *restrict panel = w->panel + t * w->stride;
-		float	   *restrict rhs = w->rhs_panel;
-		const float *restrict row = step->fixed + (int64_t) column[t] * dimensions;
-		float		scale = sqrtf(w->weight[t]);
-		float		target = w->target[t];
-
-		for (int32_t j = 0; j < factors; j++)
-		{
-			panel[j] = scale * row[j];
-			rhs[j] += target * row[j];
-		}
-		if (has_biases)
-		{
-			panel[factors] = scale;
-			rhs[factors] += target;
-		}
-	}
-	return RMF_OK;
-}
-
-/* The lower triangle of A, and b. */
-static rmf_status
-assemble(const rmf_half_step *step, int64_t n, const int32_t *column, const float *value,
-		 const float *weight, const workspace *w, const rmf_poll *poll)
-{
-	const rmf_problem *problem = step->problem;
-	size_t		width = (size_t) w->width;
-	size_t		factors = (size_t) problem->factors;
-	double		size = 0;
-	double		penalty;
-
-	if (step->gram != NULL)
-	{
-		for (size_t i = 0; i < width; i++)
-			for (size_t j = 0; j <= i; j++)
-				w->matrix[i * width + j] = step->gram_scale * step->gram[i * width + j];
-	}
-	else
-		memset(w->matrix, 0, width * width * sizeof(float));
-
-	memset(w->rhs_sum, 0, width * sizeof(double));
-	for (int64_t first = 0; first < n; first += PANEL_ROWS)
-	{
-		int			count = (int) (n - first < PANEL_ROWS ? n - first : PANEL_ROWS);
-		rmf_status	status;
-
-		if (rmf_poll_cancelled(poll))
-			return RMF_CANCELLED;
-		status = gather(step, count, column + first, value + first,
-						weight != NULL ? weight + first : NULL, w);
-		if (status != RMF_OK)
-			return status;
-		size += rmf_objective_size(problem, count, value + first, weight != NULL ? weight + first : NULL);
-		rmf_blas_syrk(w->width, count, w->panel, w->stride, 1.0f, w->matrix, w->width);
-		for (size_t j = 0; j < width; j++)
-			w->rhs_sum[j] += w->rhs_panel[j];
-	}
-
-	rmf_objective_right_side(step, n, column, w->rhs_panel);
-	for (size_t j = 0; j < width; j++)
-		w->rhs_sum[j] += w->rhs_panel[j];
-
-	penalty = rmf_als_row_penalty(problem, size, step->n_fixed);
-	for (size_t j = 0; j < factors; j++)
-		w->matrix[j * width + j] += (float) penalty;
-	if (rmf_has_biases(problem))
-		w->matrix[factors * width + factors] += (float) problem->bias_regularization;
-
-	/* off the diagonal nothing is larger than on it */
-	for (size_t j = 0; j < width; j++)
-	{
-		w->rhs[j] = (float) w->rhs_sum[j];
-		if (!isfinite(w->matrix[j * width + j]) || !isfinite(w->rhs[j]))
-			return RMF_NOT_FINITE;
-	}
-	return RMF_OK;
-}
-
-/*
- * Relative to each entry, so that unknowns of different scales are treated
- * alike.  An unknown that occurs in no equation becomes 0.
- */
-static void
-add_ridge(int width, float *matrix, float ridge)
-{
-	for (int j = 0; j < width; j++)
-	{
-		float	   *entry = matrix + (size_t) j * (size_t) width + (size_t) j;
-
-		*entry = *entry > 0 ? *entry * (1 + ridge) : 1;
-	}
-}
-
-static rmf_status
-assemble_and_solve(const rmf_half_step *step, int64_t n, const int32_t *column,
-				   const float *value, const float *weight, const workspace *w,
-				   const rmf_poll *poll)
-{
-	rmf_status	status;
-	float		ridge = 0;
-
-	for (;;)
-	{
-		status = assemble(step, n, column, value, weight, w, poll);
-		if (status != RMF_OK)
-			return status;
-		if (ridge > 0)
-			add_ridge(w->width, w->matrix, ridge);
-		status = rmf_blas_posv(w->width, w->matrix, w->rhs);
-		if (status != RMF_SINGULAR || ridge > LAST_RIDGE)
-			return status;
-		ridge = ridge > 0 ? ridge * RIDGE_STEP : FIRST_RIDGE;
-	}
-}
-
 rmf_status
 rmf_als_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,
-				  const float *value, const float *weight, float *solution,
-				  void *memory, const rmf_poll *poll)
+				  const float *value, const float *weight, float *solution, void *memory,
+				  const rmf_poll *poll)
 {
-	const rmf_problem *problem = step->problem;
-	int32_t		factors = problem->factors;
-	workspace	w;
-
-	if (n < 0)
-		return RMF_BAD_ARGUMENT;
-	lay_out_workspace(problem, memory, &w);
-
-	memset(solution, 0, (size_t) rmf_dimensions(problem) * sizeof(float));
-	if (rmf_has_biases(problem))
-		solution[rmf_bias_position(problem, rmf_other_side(step->side))] = 1;
-	if (n == 0)
-		return rmf_poll_cancelled(poll) ? RMF_CANCELLED : RMF_OK;
-
-	{
-		rmf_status	status = assemble_and_solve(step, n, column, value, weight, &w, poll);
-
-		if (status != RMF_OK)
-			return status;
-	}
-	for (int j = 0; j < w.width; j++)
-		if (!isfinite(w.rhs[j]))
-			return RMF_NOT_FINITE;
-	memcpy(solution, w.rhs, (size_t) factors * sizeof(float));
-	if (rmf_has_biases(problem))
-		solution[rmf_bias_position(problem, step->side)] = w.rhs[factors];
-	return RMF_OK;
+	return rmf_exact_solve_row(step, n, column, value, weight, solution, memory, poll);
 }
 
-/* What a solved row adds to the objective. */
+/* By steps, and exactly where these break down. */
 static rmf_status
-measure_row(const rmf_half_step *step, int64_t n, const int32_t *column, const float *value,
-			const float *weight, const float *solution, rmf_sums *sums, const rmf_poll *poll)
+solve_by_steps(const rmf_half_step *step, int64_t n, const int32_t *column, const float *value,
+			   const float *weight, float *solution, rmf_sums *sums, void *memory,
+			   const rmf_cg_kernels *kernels, const rmf_cg_scratch *scratch, const rmf_poll *poll)
 {
-	const rmf_problem *problem = step->problem;
-	int32_t		dimensions = rmf_dimensions(problem);
-	float		score[PANEL_ROWS];
+	rmf_status	status = RMF_SINGULAR;
 
-	sums->penalty += rmf_objective_row_cost(problem, step->side, rmf_objective_size(problem, n, value, weight),
-											step->n_fixed, solution);
-	for (int64_t first = 0; step->measure && first < n; first += PANEL_ROWS)
-	{
-		int64_t		count = n - first < PANEL_ROWS ? n - first : PANEL_ROWS;
-
-		if (rmf_poll_cancelled(poll))
-			return RMF_CANCELLED;
-		for (int64_t t = 0; t < count; t++)
-			score[t] = rmf_dot(dimensions, solution, step->fixed + (int64_t) column[first + t] * dimensions);
-		rmf_objective_measure(problem, count, value + first, weight != NULL ? weight + first : NULL, score, sums);
-	}
-	return RMF_OK;
+	if (n > 0)
+		status = rmf_cg_solve_row(kernels, step, step->packed, n, column, value, weight, solution,
+								  scratch, poll);
+	if (status == RMF_SINGULAR)
+		status = rmf_als_solve_row(step, n, column, value, weight, solution, memory, poll);
+	if (status == RMF_OK && sums != NULL)
+		status = rmf_exact_measure(step, n, column, value, weight, solution, sums, memory, poll);
+	return status;
 }
 
 rmf_status
@@ -414,37 +197,26 @@ rmf_als_half_step(const rmf_half_step *step, int64_t n_rows, const int64_t *star
 	const rmf_problem *problem = step->problem;
 	int32_t		dimensions = rmf_dimensions(problem);
 	const rmf_cg_side *side = step->packed;
-	const rmf_cg_kernels *kernels = NULL;
+	const rmf_cg_kernels *kernels;
 	rmf_cg_scratch scratch;
+	rmf_status	status = RMF_OK;
 
 	if (n_rows < 0)
 		return RMF_BAD_ARGUMENT;
-	if (side != NULL)
-	{
-		kernels = rmf_cg_kernels_of((rmf_cpu_level) side->level);
-		if (kernels == NULL || side->n != step->n_fixed || !takes_steps(problem))
-			return RMF_BAD_ARGUMENT;
-		rmf_cg_lay_out_scratch(problem, (char *) memory + rmf_als_row_workspace_size(problem), &scratch);
-	}
+	if (side == NULL)
+		return rmf_exact_solve_rows(step, n_rows, start, column, value, weight, solved, sums, memory, poll);
 
-	for (int64_t r = 0; r < n_rows; r++)
+	kernels = rmf_cg_kernels_of((rmf_cpu_level) side->level);
+	if (kernels == NULL || side->n != step->n_fixed || !takes_steps(problem))
+		return RMF_BAD_ARGUMENT;
+	rmf_cg_lay_out_scratch(problem, (char *) memory + rmf_als_row_workspace_size(problem), &scratch);
+	for (int64_t r = 0; status == RMF_OK && r < n_rows; r++)
 	{
 		int64_t		at = start[r] - start[0];
-		int64_t		n = start[r + 1] - start[r];
-		rmf_status	status = RMF_SINGULAR;
 
-		if (kernels != NULL && n > 0)
-			status = rmf_cg_solve_row(kernels, step, side, n, column + at, value + at,
-									  weight != NULL ? weight + at : NULL, solved + r * dimensions,
-									  &scratch, poll);
-		if (status == RMF_SINGULAR)
-			status = rmf_als_solve_row(step, n, column + at, value + at, weight != NULL ? weight + at : NULL,
-									   solved + r * dimensions, memory, poll);
-		if (status == RMF_OK && sums != NULL)
-			status = measure_row(step, n, column + at, value + at, weight != NULL ? weight + at : NULL,
-								 solved + r * dimensions, sums, poll);
-		if (status != RMF_OK)
-			return status;
+		status = solve_by_steps(step, start[r + 1] - start[r], column + at, value + at,
+								weight != NULL ? weight + at : NULL, solved + r * dimensions,
+								sums, memory, kernels, &scratch, poll);
 	}
-	return RMF_OK;
+	return status;
 }

@@ -24,8 +24,8 @@
  * inner product of a user's and an item's row is the whole prediction less
  * the mean:  user (x_u, b_u, 1), item (y_i, 1, b_i).
  *
- * Two functions solve rows: rmf_als_solve_row() exactly, for folding in and
- * where training wants it, and the steps of rmf_cg.h.  Training calls both
+ * Rows are solved exactly (rmf_exact.h), for folding in and where training wants
+ * it, or by the steps of rmf_cg.h.  Training calls both
  * through rmf_als_half_step().  All are pure functions of their arguments, so
  * the result does not depend on who solves which row when.
  *
@@ -205,9 +205,9 @@ typedef struct rmf_half_step
  */
 typedef struct rmf_sums
 {
-	double		fit;
-	double		squares;		/* of errors: rating - prediction, or 1 - s */
-	double		penalty;
+	double		fit;			/* what ratings add, see rmf_objective_measure() */
+	double		squares;		/* explicit: of rating - prediction; implicit: of 1 - score */
+	double		penalty;		/* of rows */
 } rmf_sums;
 
 /* What rmf_als_gram() and rmf_als_solve_row() need, and with it rmf_als_half_step(). */
@@ -226,7 +226,9 @@ extern rmf_status rmf_als_pack(const rmf_half_step *step, rmf_cpu_level level, v
 
 /*
  * The exact solution for one row from n ratings: column[t] indexes step->fixed;
- * weight: of the ratings (explicit only), NULL: all 1.  solution: rmf_dimensions().  n = 0 gives zeros (and the constant 1).
+ * weight: of the ratings (explicit only), NULL: all 1.  solution:
+ * rmf_dimensions().  n = 0 gives zeros (and the constant 1).  The same bits as
+ * an exact half-step gives the row.
  *
  * A system that is not positive definite (regularization 0 and too few
  * ratings) is solved with the smallest ridge that makes it so.

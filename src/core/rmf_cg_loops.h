@@ -3,7 +3,7 @@
  *	  The loops of rmf_cg.h, compiled once a processor level.
  *
  * The including file sets
- *	RMF_CG_BYTES	bytes of a vector register
+ *	RMF_LANE_BYTES	bytes of a vector register
  *	RMF_CG_TABLE	the name of the table of kernels that is made here
  * and is compiled with the flags that let the compiler use those registers.
  *
@@ -17,17 +17,10 @@
  * The loops are functions of constants (number of blocks, kind of pass), which
  * the compiler turns into one program each: see solve_row().
  */
-#include <math.h>
-#include <string.h>
-
 #include "rmf_cg.h"
+#include "rmf_lanes.h"
 #include "rmf_objective.h"
 
-#if RMF_CG_BYTES > 16
-#include <immintrin.h>
-#endif
-
-#define LANES ((int) (RMF_CG_BYTES / sizeof(float)))
 #define BLOCK (2 * LANES)
 
 /* Ratings at a time, and at the end of a row. */
@@ -38,13 +31,12 @@
  * Rows of up to so many blocks are "kept": 32 registers hold the floats of
  * FEW_ROWS of them, made once, and direction and result for the whole pass.
  */
-#define KEPT_BLOCKS (RMF_CG_BYTES == 64 ? 2 : 0)
+#define KEPT_BLOCKS (RMF_LANE_BYTES == 64 ? 2 : 0)
 #define KEPT_LANES (KEPT_BLOCKS > 0 ? 2 * KEPT_BLOCKS : 1)
 
 /* How many ratings ahead rows are fetched, and how much of each. */
 #define PREFETCH_ROWS 16
 #define PREFETCH_BYTES 512
-#define CACHE_LINE 64
 
 #define STEPS 3
 
@@ -58,23 +50,7 @@
  */
 #define SMALLEST_PENALTY 1e-6
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
-
-typedef float lanes __attribute__((vector_size(RMF_CG_BYTES), may_alias));
-typedef float unaligned_lanes __attribute__((vector_size(RMF_CG_BYTES), aligned(4), may_alias));
-typedef uint32_t words __attribute__((vector_size(RMF_CG_BYTES), may_alias));
-typedef float four __attribute__((vector_size(16), may_alias));
-typedef float unaligned_four __attribute__((vector_size(16), aligned(4), may_alias));
-
 /* Panels begin at a multiple of 64 bytes, and rows at one of a register. */
-#define LOAD(p) (*(const lanes *) (p))
-#define STORE(p) (*(lanes *) (p))
-#define LOAD_WORDS(p) (*(const words *) (p))
 #define LOW(word) ((lanes) ((word) << 16))
 #define HIGH(word) ((lanes) ((word) & 0xffff0000u))
 
@@ -100,80 +76,6 @@ pack(int n, const float *row, int n_words, uint32_t *packed)
 			(high < n ? round_to_upper_half(row[high]) & 0xffff0000u : 0);
 	}
 }
-
-/* sum[r] := the sum of the lanes of s[r], for FEW_ROWS or ROWS of them. */
-#if RMF_CG_BYTES == 64
-
-static ALWAYS_INLINE __m512
-add_in_quarters(const lanes *s)
-{
-	__m512		a = _mm512_add_ps(_mm512_unpacklo_ps((__m512) s[0], (__m512) s[1]),
-								  _mm512_unpackhi_ps((__m512) s[0], (__m512) s[1]));
-	__m512		b = _mm512_add_ps(_mm512_unpacklo_ps((__m512) s[2], (__m512) s[3]),
-								  _mm512_unpackhi_ps((__m512) s[2], (__m512) s[3]));
-
-	return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b))),
-						 _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b))));
-}
-
-static ALWAYS_INLINE void
-add_up(int n, const lanes *s, float *sum)
-{
-	if (n == FEW_ROWS)
-	{
-		__m512		a = add_in_quarters(s);
-
-		a = _mm512_add_ps(a, _mm512_shuffle_f32x4(a, a, 0x4e));
-		a = _mm512_add_ps(a, _mm512_shuffle_f32x4(a, a, 0xb1));
-		_mm_store_ps(sum, _mm512_castps512_ps128(a));
-	}
-	else
-	{
-		__m512		a = add_in_quarters(s);
-		__m512		b = add_in_quarters(s + 4);
-		__m512		c = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
-
-		c = _mm512_add_ps(_mm512_shuffle_f32x4(c, c, 0x88), _mm512_shuffle_f32x4(c, c, 0xdd));
-		_mm256_store_ps(sum, _mm512_castps512_ps256(c));
-	}
-}
-
-#elif RMF_CG_BYTES == 32
-
-static ALWAYS_INLINE __m256
-add_in_halves(const lanes *s)
-{
-	return _mm256_hadd_ps(_mm256_hadd_ps((__m256) s[0], (__m256) s[1]),
-						  _mm256_hadd_ps((__m256) s[2], (__m256) s[3]));
-}
-
-static ALWAYS_INLINE void
-add_up(int n, const lanes *s, float *sum)
-{
-	__m256		a = add_in_halves(s);
-
-	if (n == FEW_ROWS)
-		_mm_store_ps(sum, _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
-	else
-	{
-		__m256		b = add_in_halves(s + 4);
-
-		_mm256_store_ps(sum, _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20),
-										   _mm256_permute2f128_ps(a, b, 0x31)));
-	}
-}
-
-#else
-
-static ALWAYS_INLINE void
-add_up(int n, const lanes *s, float *sum)
-{
-	UNROLL
-	for (int r = 0; r < n; r++)
-		sum[r] = (s[r][0] + s[r][1]) + (s[r][2] + s[r][3]);
-}
-
-#endif
 
 /* What a pass does beside multiplying. */
 typedef enum pass_kind
@@ -311,7 +213,7 @@ static ALWAYS_INLINE float
 pass(int kept, int blocks, pass_kind kind, const rows_of_pass *of, const float *v, float v_bias, float *result)
 {
 	int			most = kept ? FEW_ROWS : ROWS;
-	size_t		row_bytes = (size_t) blocks * RMF_CG_BYTES;
+	size_t		row_bytes = (size_t) blocks * RMF_LANE_BYTES;
 	size_t		fetched = row_bytes < PREFETCH_BYTES ? row_bytes : PREFETCH_BYTES;
 	four		sum = {0};
 	lanes		v_kept[KEPT_LANES];
@@ -661,7 +563,7 @@ solve_row(const rmf_half_step *step, const rmf_cg_side *side, int64_t n, const i
 
 	switch (blocks * BLOCK)
 	{
-#if RMF_CG_BYTES <= 32
+#if RMF_LANE_BYTES <= 32
 		case 16:
 			return solve_blocks(16 / BLOCK <= KEPT_BLOCKS, 16 / BLOCK, &task, solution);
 #endif
