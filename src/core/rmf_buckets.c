@@ -10,7 +10,9 @@
 int64_t
 rmf_buckets_most(int64_t n_entries, int64_t capacity)
 {
-	return n_entries / capacity * 2 + 2;
+	int64_t		full = n_entries / capacity;
+
+	return full < INT64_MAX / 2 - 2 ? full * 2 + 2 : INT64_MAX;
 }
 
 /* So that a row is found from near its bucket, whatever the number of buckets. */
