@@ -16,6 +16,7 @@
 
 #include "core/rmf_als.h"
 #include "core/rmf_csr.h"
+#include "core/rmf_run.h"
 #include "recmf_ids.h"
 #include "recmf_options.h"
 
@@ -61,7 +62,7 @@ extern void recmf_dataset_finish(RecmfDataset *dataset);
 extern void recmf_resolve_settings(const RecmfDataset *dataset, const RecmfOptions *options,
 								   rmf_settings *settings);
 
-/* What a fit gives; arrays in the dataset's context, rows in the order of the sorted ids. */
+/* What a fit gives; arrays as long as the dataset's context, rows in the order of the sorted ids. */
 typedef struct RecmfFit
 {
 	rmf_settings settings;		/* resolved */
@@ -76,7 +77,7 @@ typedef struct RecmfFit
 } RecmfFit;
 
 /* Called after each iteration (progress); may be NULL. */
-typedef void (*RecmfProgress) (void *arg, int iteration, int iterations, const rmf_loss *loss);
+typedef void (*RecmfProgress) (void *arg, const rmf_iteration *iteration, int iterations);
 
 /*
  * Trains on a finished dataset with at least one rating.  Checks the BLAS once

@@ -35,10 +35,7 @@ detach(void *arg)
 	memory->segment = NULL;
 }
 
-/*
- * NULL where there is none to be had.  What says so is an error of class 53
- * (insufficient resources) or 58 (of the system): others are not ours to hide.
- */
+/* NULL where there is none to be had, for whatever reason but an interrupt. */
 static dsm_segment *
 create_segment(Size size)
 {
@@ -58,16 +55,14 @@ create_segment(Size size)
 	PG_CATCH();
 	{
 		ErrorData  *error;
-		int			class;
 
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
-		class = ERRCODE_TO_CATEGORY(error->sqlerrcode);
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(caller);
 		CurrentResourceOwner = owner;
-		if (class != ERRCODE_INSUFFICIENT_RESOURCES && class != ERRCODE_SYSTEM_ERROR)
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_OPERATOR_INTERVENTION)
 			ReThrowError(error);
 		ereport(DEBUG1,
 				(errmsg_internal("training works without shared memory: %s", error->message)));

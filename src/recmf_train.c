@@ -74,7 +74,7 @@ seconds_since(const instr_time *start)
 }
 
 static void
-show_progress(void *arg, int iteration, int iterations, const rmf_loss *loss)
+show_progress(void *arg, const rmf_iteration *iteration, int iterations)
 {
 	Progress   *progress = arg;
 	double		elapsed;
@@ -83,12 +83,12 @@ show_progress(void *arg, int iteration, int iterations, const rmf_loss *loss)
 	if (!progress->verbose)
 		return;
 	elapsed = seconds_since(&progress->start);
-	done = PROGRESS_WIDTH * iteration / iterations;
+	done = PROGRESS_WIDTH * iteration->number / iterations;
 	ereport(INFO,
 			(errmsg_internal("iteration %*d/%d [%.*s%*s] loss %.6g, %.1f s left",
-							 iterations > 99 ? 4 : 2, iteration, iterations,
+							 iterations > 99 ? 4 : 2, iteration->number, iterations,
 							 done, "##############################", PROGRESS_WIDTH - done, "",
-							 loss->total, elapsed / iteration * (iterations - iteration))));
+							 iteration->loss.total, elapsed / iteration->number * (iterations - iteration->number))));
 }
 
 static char *
