@@ -55,7 +55,7 @@ typedef struct Triple
 #define ITEM_BUCKET_BYTES (sizeof(int32) + sizeof(float))
 
 /* What a bucket must hold at the least, so that the work does not drown in buckets; in ratings. */
-#define LEAST_BUCKET 8192
+#define LEAST_BUCKET 16384
 
 /* Headers of chunks and blocks of memory; a dozen of them. */
 #define FIXED_OVERHEAD 16384
