@@ -167,5 +167,5 @@ main(void)
 	test_errors();
 	test_random();
 	test_wide();
-	return unit_report("test_buckets");
+	return unit_report("buckets");
 }
