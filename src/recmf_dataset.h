@@ -18,6 +18,7 @@
 #include "core/rmf_csr.h"
 #include "core/rmf_run.h"
 #include "recmf_ids.h"
+#include "recmf_memory.h"
 #include "recmf_options.h"
 
 typedef struct RecmfDataset
@@ -41,6 +42,8 @@ typedef struct RecmfDataset
 	/* after recmf_dataset_finish() */
 	rmf_csr		by_user;
 	rmf_csr		by_item;
+	RecmfMemory *by_user_memory;	/* their arrays */
+	RecmfMemory *by_item_memory;
 	rmf_csr_stats stats;
 } RecmfDataset;
 
@@ -74,6 +77,8 @@ typedef struct RecmfFit
 	float	   *gram_items;
 	int			n_losses;
 	rmf_loss   *losses;			/* one an iteration */
+	int			n_processes;	/* that trained, this one included */
+	int64	   *tasks;			/* how many each did; the first is this one */
 } RecmfFit;
 
 /* Called after each iteration (progress); may be NULL. */

@@ -2,7 +2,10 @@
  * recmf_fit.c
  *	  A training run on a finished dataset.
  *
- * Memory: everything in the dataset's context, counted against
+ * Phases: the run is laid out in memory that workers may map, a team is formed
+ * where the work deserves one (recmf_team.h), and the core iterates.
+ *
+ * Memory: all of it ends with the dataset's context, and is counted against
  * recmf.training_memory.
  */
 #include "postgres.h"
@@ -13,8 +16,8 @@
 #include "utils/memutils.h"
 
 #include "recmf_dataset.h"
-#include "recmf_memory.h"
 #include "recmf_status.h"
+#include "recmf_team.h"
 
 /* What a progress callback is called with. */
 typedef struct ProgressCall
@@ -89,7 +92,9 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 		  RecmfProgress progress, void *progress_arg)
 {
 	RecmfFit   *fit = (RecmfFit *) MemoryContextAllocZero(dataset->context, sizeof(RecmfFit));
-	RecmfMemory *memory;
+	RecmfRunMemory memory = {0};
+	RecmfTeam  *team;
+	int			workers;
 	Size		run_size;
 	Size		workspace_size;
 	void	   *workspace;
@@ -98,6 +103,7 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	rmf_leader	leader = {0};
 	rmf_stopping stopping = {0};
 	rmf_outcome outcome;
+	rmf_status	status;
 	ProgressCall call = {0};
 
 	Assert(dataset->stats.n_entries > 0);
@@ -119,8 +125,11 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	fit->losses = (rmf_loss *) MemoryContextAllocZero(dataset->context,
 													  sizeof(rmf_loss) * fit->settings.iterations);
 	workspace = MemoryContextAllocHuge(dataset->context, workspace_size);
-	memory = recmf_memory_create(dataset->context, run_size, false);
-	rmf_run_lay_out(&shape, recmf_memory_alloc(memory, run_size), &run);
+	workers = recmf_team_size(&shape, dataset->stats.n_entries, fit->settings.iterations);
+	memory.run = recmf_memory_create(dataset->context, run_size, workers > 0);
+	memory.ratings[RMF_USERS] = dataset->by_user_memory;
+	memory.ratings[RMF_ITEMS] = dataset->by_item_memory;
+	rmf_run_lay_out(&shape, recmf_memory_alloc(memory.run, run_size), &run);
 	run.ratings[RMF_USERS] = ratings_of(&dataset->by_user);
 	run.ratings[RMF_ITEMS] = ratings_of(&dataset->by_item);
 	fill_keys(dataset->users, run.keys[RMF_USERS]);
@@ -135,8 +144,19 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	stopping.done_arg = &call;
 	leader.workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
 	leader.poll = recmf_poll();
-	recmf_check_status(rmf_run_start(&run, &leader), "train the model");
-	recmf_check_status(rmf_run_iterate(&run, &stopping, &leader, &outcome), "train the model");
+	fit->tasks = (int64 *) MemoryContextAllocZero(dataset->context, sizeof(int64) * RECMF_MAX_TEAM);
+	fit->n_processes = 1;
+
+	/* while there is a team, no error jumps out of here */
+	team = recmf_team_begin(&run, &memory, workers, leader.workspace);
+	if (team != NULL)
+		leader.team = recmf_team_core(team);
+	status = rmf_run_start(&run, &leader);
+	if (status == RMF_OK)
+		status = rmf_run_iterate(&run, &stopping, &leader, &outcome);
+	if (team != NULL)
+		fit->n_processes = recmf_team_end(team, status != RMF_OK, fit->tasks);
+	recmf_check_status(status, "train the model");
 
 	fit->users = run.rows[RMF_USERS];
 	fit->items = run.rows[RMF_ITEMS];

@@ -160,6 +160,21 @@ report_skipped(const RecmfDataset *dataset)
 				 errdetail("Implicit feedback has no place for them: a rating there is the strength of a preference.")));
 }
 
+static void
+report_processes(const RecmfFit *fit)
+{
+	StringInfoData tasks;
+	int			i;
+
+	if (fit->n_processes == 1)
+		return;
+	initStringInfo(&tasks);
+	for (i = 0; i < fit->n_processes; i++)
+		appendStringInfo(&tasks, "%s" INT64_FORMAT, i > 0 ? ", " : "", fit->tasks[i]);
+	ereport(INFO,
+			(errmsg_internal("trained by %d processes, which did %s tasks", fit->n_processes, tasks.data)));
+}
+
 Datum
 recmf_train_model(PG_FUNCTION_ARGS)
 {
@@ -230,6 +245,9 @@ recmf_train_model(PG_FUNCTION_ARGS)
 	INSTR_TIME_SET_CURRENT(progress.start);
 	fit = recmf_fit(dataset, &options, show_progress, &progress);
 	seconds.train = seconds_since(&progress.start);
+
+	if (progress.verbose)
+		report_processes(fit);
 
 	path = recmf_pin_search_path(NULL);
 	version = recmf_store_write(stored, source_text, source, dataset, fit, &seconds);
