@@ -2,24 +2,27 @@
  * recmf_spill.c
  *	  Ratings in temporary files: see recmf_spill.h.
  *
- * Files, each read and written from one end to the other:
- *	 triples	as they came: user, item, rating, numbered by first appearance
+ * Files, each written and read from one end to the other:
+ *	 triples	as they came: user, item, rating (and weight), numbered by first
+ *				appearance
  *	 users		the same, renumbered, each bucket of users in a stretch of its own
  *	 pairs		(one user with more ratings than a bucket may have) the triples of
  *				that user, each bucket of items in a stretch of its own
- *	 u.column, u.value	the entries by users: sorted, merged
+ *	 u.*		the entries by users, sorted and merged: columns, values, weights
  *	 items		these as triples again, each bucket of items in a stretch of its own
- *	 i.column, i.value	the entries by items
+ *	 i.*		the entries by items
  *
  * How many ratings a bucket has is known before the first is written, so a
  * bucket is a stretch of one file.  A triple goes to the bucket's buffer, a full
  * buffer to the bucket's stretch.  Where there are more buckets than buffers the
  * triples are read several times.
  *
- * By users, a bucket is read into memory and sorted by rmf_csr_build().  By
+ * By users, a bucket is read into memory and sorted by rmf_partition_sort().  By
  * items, what is read comes in the order of the users and stays in it, so a
  * bucket needs no sort, only its places; an item with more ratings than a
  * bucket may have goes straight through.
+ *
+ * A triple is an array of 32-bit words here, ratings and weights are only moved.
  *
  * Memory: what recmf_spill_finish() is allowed, in a context of its own that
  * goes at its end.
@@ -30,16 +33,19 @@
 #include "utils/memutils.h"
 
 #include "core/rmf_buckets.h"
+#include "core/rmf_partition.h"
 #include "recmf_spill.h"
 #include "recmf_status.h"
 #include "recmf_tempfile.h"
 
-typedef struct Triple
-{
-	int32		user;
-	int32		item;
-	float		rating;
-} Triple;
+/* Where the words of a triple are. */
+#define USER 0
+#define ITEM 1
+#define RATING 2
+#define WEIGHT 3
+#define MOST_WORDS 4
+
+#define WORD sizeof(int32)
 
 /* Triples that are read, or gathered before they are written, at a time. */
 #define BLOCK_TRIPLES 8192
@@ -48,33 +54,32 @@ typedef struct Triple
 #define LEAST_BUFFER 512
 #define LARGEST_BUFFER 32768
 
-/* A rating in a bucket of users: its triple and rmf_csr_build()'s entry. */
-#define USER_BUCKET_BYTES (sizeof(Triple) + sizeof(int32) + sizeof(float))
-
-/* A rating in a bucket of items: its entry. */
-#define ITEM_BUCKET_BYTES (sizeof(int32) + sizeof(float))
-
-/* What a bucket must hold at the least, so that the work does not drown in buckets; in ratings. */
+/*
+ * What a bucket may hold at the least; in ratings.  Less would drown the work
+ * in buckets, and ten thousand ratings of one user and item always fit.
+ */
 #define LEAST_BUCKET 16384
 
-/* Headers of chunks and blocks of memory; a dozen of them. */
-#define FIXED_OVERHEAD 16384
+/* Headers of chunks and blocks of memory; a few dozen of them. */
+#define FIXED_OVERHEAD 32768
 
 /* One side's sorted entries. */
 typedef struct Side
 {
 	RecmfTempFile *column;
 	RecmfTempFile *value;
+	RecmfTempFile *weight;		/* NULL: none */
 } Side;
 
 struct RecmfSpill
 {
 	MemoryContext context;
+	int			words;			/* of a triple: 3, or 4 with a weight */
 	RecmfTempFiles *files;
 	RecmfTempFile *triples;
 	int64		n_triples;		/* in the file */
 	int			n_gathered;		/* in "block" */
-	Triple	   *block;			/* BLOCK_TRIPLES */
+	int32	   *block;			/* BLOCK_TRIPLES */
 	Side		sides[2];
 };
 
@@ -83,7 +88,8 @@ typedef struct Sort
 {
 	RecmfSpill *spill;
 	MemoryContext context;
-	Size		memory;			/* for buckets and their buffers */
+	Size		memory;			/* for buckets and their buffers, half of it each */
+	int			words;
 	rmf_merge	merge;
 	int64		n_users;
 	int64		n_items;
@@ -105,61 +111,67 @@ typedef struct Reader
 	int64		next;			/* triple or entry */
 	int64		end;
 	int64		user;			/* of the next entry */
-	Triple	   *block;			/* BLOCK_TRIPLES */
-	int32	   *column;			/* BLOCK_TRIPLES; entries only */
-	float	   *value;
+	int32	   *block;			/* BLOCK_TRIPLES */
+	int32	   *columns;		/* BLOCK_TRIPLES each; entries only */
+	int32	   *values;
+	int32	   *weights;
 } Reader;
 
 /* Ratings in memory, to be sorted by users. */
 typedef struct Bucket
 {
 	int64		capacity;
-	int32	   *user;
-	int32	   *item;
-	float	   *rating;
-	int32	   *column;
-	float	   *value;
+	rmf_partition partition;
+	int32	   *entries;		/* of the partition */
+	void	   *scratch;
+	uint16	   *number;			/* of each user's bucket in the partition */
+	int32	   *part[MOST_WORDS];	/* BLOCK_TRIPLES each: the words of triples, apart */
+	rmf_csr		csr;
 } Bucket;
 
 RecmfSpill *
-recmf_spill_create(MemoryContext parent)
+recmf_spill_create(MemoryContext parent, bool weighted)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "recmf spill", ALLOCSET_SMALL_SIZES);
 	RecmfSpill *spill = (RecmfSpill *) MemoryContextAllocZero(context, sizeof(RecmfSpill));
 
 	spill->context = context;
-	spill->block = (Triple *) MemoryContextAlloc(context, sizeof(Triple) * BLOCK_TRIPLES);
+	spill->words = weighted ? 4 : 3;
+	spill->block = (int32 *) MemoryContextAlloc(context, WORD * spill->words * BLOCK_TRIPLES);
 	spill->files = recmf_temp_files_create(context);
-	spill->triples = recmf_temp_file_open(spill->files, "triples");
+	spill->triples = recmf_temp_file_create(spill->files, "triples");
 	return spill;
 }
 
 static void
-write_triples(RecmfTempFile *file, int64 first, const Triple *triples, int64 n)
+write_triples(RecmfTempFile *file, int words, int64 first, const int32 *triples, int64 n)
 {
-	recmf_temp_file_write(file, first * (int64) sizeof(Triple), triples, sizeof(Triple) * (Size) n);
+	recmf_temp_file_write(file, first * (int64) (words * WORD), triples, words * WORD * (Size) n);
 }
 
 static void
 write_gathered(RecmfSpill *spill)
 {
-	write_triples(spill->triples, spill->n_triples, spill->block, spill->n_gathered);
+	write_triples(spill->triples, spill->words, spill->n_triples, spill->block, spill->n_gathered);
 	spill->n_triples += spill->n_gathered;
 	spill->n_gathered = 0;
 }
 
 void
-recmf_spill_add(RecmfSpill *spill, int64 n, const int32 *user, const int32 *item, const float *rating)
+recmf_spill_add(RecmfSpill *spill, int64 n, const int32 *user, const int32 *item,
+				const float *rating, const float *weight)
 {
 	int64		t;
 
 	for (t = 0; t < n; t++)
 	{
-		Triple	   *triple = &spill->block[spill->n_gathered];
+		int32	   *triple = spill->block + spill->n_gathered * spill->words;
 
-		triple->user = user[t];
-		triple->item = item[t];
-		triple->rating = rating[t];
+		triple[USER] = user[t];
+		triple[ITEM] = item[t];
+		memcpy(triple + RATING, rating + t, WORD);
+		if (spill->words > WEIGHT)
+			memcpy(triple + WEIGHT, weight + t, WORD);
 		if (++spill->n_gathered == BLOCK_TRIPLES)
 			write_gathered(spill);
 	}
@@ -177,6 +189,45 @@ sort_alloc(const Sort *sort, Size size, int64 n)
 	return MemoryContextAllocHuge(sort->context, size * (Size) Max(n, 1));
 }
 
+/*
+ * Entries of a side: columns, values and weights.
+ */
+
+static void
+create_side(RecmfSpill *spill, rmf_side side)
+{
+	Side	   *s = &spill->sides[side];
+	bool		users = side == RMF_USERS;
+
+	s->column = recmf_temp_file_create(spill->files, users ? "u.column" : "i.column");
+	s->value = recmf_temp_file_create(spill->files, users ? "u.value" : "i.value");
+	if (spill->words > WEIGHT)
+		s->weight = recmf_temp_file_create(spill->files, users ? "u.weight" : "i.weight");
+}
+
+/* The files that hold the n entries from "first" on; weights may be NULL where there are none. */
+static void
+read_entries(const Side *side, int64 first, int64 n, void *columns, void *values, void *weights)
+{
+	recmf_temp_file_read(side->column, first * (int64) WORD, columns, WORD * (Size) n);
+	recmf_temp_file_read(side->value, first * (int64) WORD, values, WORD * (Size) n);
+	if (side->weight != NULL)
+		recmf_temp_file_read(side->weight, first * (int64) WORD, weights, WORD * (Size) n);
+}
+
+static void
+write_entries(const Side *side, int64 first, int64 n, const void *columns, const void *values, const void *weights)
+{
+	recmf_temp_file_write(side->column, first * (int64) WORD, columns, WORD * (Size) n);
+	recmf_temp_file_write(side->value, first * (int64) WORD, values, WORD * (Size) n);
+	if (side->weight != NULL)
+		recmf_temp_file_write(side->weight, first * (int64) WORD, weights, WORD * (Size) n);
+}
+
+/*
+ * Reading triples.
+ */
+
 static Reader *
 make_reader(const Sort *sort, RecmfTempFile *file, int64 first, int64 n)
 {
@@ -186,11 +237,12 @@ make_reader(const Sort *sort, RecmfTempFile *file, int64 first, int64 n)
 	reader->file = file;
 	reader->next = first;
 	reader->end = first + n;
-	reader->block = (Triple *) sort_alloc(sort, sizeof(Triple), BLOCK_TRIPLES);
+	reader->block = (int32 *) sort_alloc(sort, WORD * sort->words, BLOCK_TRIPLES);
 	if (file == NULL)
 	{
-		reader->column = (int32 *) sort_alloc(sort, sizeof(int32), BLOCK_TRIPLES);
-		reader->value = (float *) sort_alloc(sort, sizeof(float), BLOCK_TRIPLES);
+		reader->columns = (int32 *) sort_alloc(sort, WORD, BLOCK_TRIPLES);
+		reader->values = (int32 *) sort_alloc(sort, WORD, BLOCK_TRIPLES);
+		reader->weights = (int32 *) sort_alloc(sort, WORD, BLOCK_TRIPLES);
 	}
 	return reader;
 }
@@ -201,70 +253,59 @@ free_reader(Reader *reader)
 	pfree(reader->block);
 	if (reader->file == NULL)
 	{
-		pfree(reader->column);
-		pfree(reader->value);
+		pfree(reader->columns);
+		pfree(reader->values);
+		pfree(reader->weights);
 	}
 	pfree(reader);
-}
-
-static void
-read_entries(const Side *side, int64 first, int64 n, int32 *column, float *value)
-{
-	recmf_temp_file_read(side->column, first * (int64) sizeof(int32), column, sizeof(int32) * (Size) n);
-	recmf_temp_file_read(side->value, first * (int64) sizeof(float), value, sizeof(float) * (Size) n);
-}
-
-static void
-write_entries(const Side *side, int64 first, int64 n, const int32 *column, const float *value)
-{
-	recmf_temp_file_write(side->column, first * (int64) sizeof(int32), column, sizeof(int32) * (Size) n);
-	recmf_temp_file_write(side->value, first * (int64) sizeof(float), value, sizeof(float) * (Size) n);
 }
 
 /* The next triples into reader->block; their number, 0 at the end. */
 static int
 read_block(Reader *reader)
 {
+	const Sort *sort = reader->sort;
 	int			n = (int) Min(reader->end - reader->next, BLOCK_TRIPLES);
+	int32	   *triple = reader->block;
 	int			t;
 
 	if (n == 0)
 		return 0;
 	if (reader->file != NULL)
 	{
-		recmf_temp_file_read(reader->file, reader->next * (int64) sizeof(Triple), reader->block,
-							 sizeof(Triple) * n);
-		if (reader->user_number != NULL)
+		Size		size = WORD * sort->words;
+
+		recmf_temp_file_read(reader->file, reader->next * (int64) size, reader->block, size * n);
+		for (t = 0; reader->user_number != NULL && t < n; t++, triple += sort->words)
 		{
-			for (t = 0; t < n; t++)
-			{
-				reader->block[t].user = reader->user_number[reader->block[t].user];
-				reader->block[t].item = reader->item_number[reader->block[t].item];
-			}
+			triple[USER] = reader->user_number[triple[USER]];
+			triple[ITEM] = reader->item_number[triple[ITEM]];
 		}
 	}
 	else
 	{
-		const int64 *start = reader->sort->user_start;
-
-		read_entries(&reader->sort->spill->sides[RMF_USERS], reader->next, n, reader->column, reader->value);
-		for (t = 0; t < n; t++)
+		read_entries(&sort->spill->sides[RMF_USERS], reader->next, n,
+					 reader->columns, reader->values, reader->weights);
+		for (t = 0; t < n; t++, triple += sort->words)
 		{
-			while (reader->next + t >= start[reader->user + 1])
+			while (reader->next + t >= sort->user_start[reader->user + 1])
 				reader->user++;
-			reader->block[t].user = (int32) reader->user;
-			reader->block[t].item = reader->column[t];
-			reader->block[t].rating = reader->value[t];
+			triple[USER] = (int32) reader->user;
+			triple[ITEM] = reader->columns[t];
+			triple[RATING] = reader->values[t];
+			if (sort->words > WEIGHT)
+				triple[WEIGHT] = reader->weights[t];
 		}
 	}
 	reader->next += n;
 	return n;
 }
 
-/* The number of ratings of each user or item that "reader" comes upon, as starts. */
+/* The numbers of ratings that "reader" comes upon, of each user or item, as starts. */
 static void
-count_starts(Reader *reader, rmf_side side, int64 n_rows, int64 *start)
+count_starts(Reader *reader, int word, int64 n_rows, int64 *start)
 {
+	int			words = reader->sort->words;
 	int			n;
 	int			t;
 
@@ -272,10 +313,14 @@ count_starts(Reader *reader, rmf_side side, int64 n_rows, int64 *start)
 	while ((n = read_block(reader)) > 0)
 	{
 		for (t = 0; t < n; t++)
-			start[side == RMF_USERS ? reader->block[t].user : reader->block[t].item]++;
+			start[reader->block[t * words + word]]++;
 	}
 	rmf_counts_to_starts(n_rows, start);
 }
+
+/*
+ * Buckets.
+ */
 
 static rmf_buckets *
 plan_buckets(const Sort *sort, int64 n_rows, const int64 *start, int64 capacity)
@@ -296,7 +341,7 @@ free_buckets(rmf_buckets *buckets)
 
 /* Where each bucket's stretch begins, in triples, and the end of the last. */
 static int64 *
-stretches(const Sort *sort, const rmf_buckets *buckets, const int64 *start)
+make_stretches(const Sort *sort, const rmf_buckets *buckets, const int64 *start)
 {
 	int64	   *stretch = (int64 *) sort_alloc(sort, sizeof(int64), (int64) buckets->n_buckets + 1);
 	int32		b;
@@ -307,18 +352,19 @@ stretches(const Sort *sort, const rmf_buckets *buckets, const int64 *start)
 }
 
 /*
- * The triples of "reader" into the stretches of their buckets by "side".  Those
- * of one bucket keep their order.
+ * The triples of "reader" into the stretches of their buckets, by their user or
+ * item.  Those of one bucket keep their order.
  */
 static void
-distribute(const Sort *sort, Reader *reader, rmf_side side, const rmf_buckets *buckets,
+distribute(const Sort *sort, Reader *reader, int word, const rmf_buckets *buckets,
 		   const int64 *stretch, RecmfTempFile *to)
 {
-	const Reader start = *reader;
-	int64		room = Max(sort->memory / 2 / sizeof(Triple), LEAST_BUFFER);
+	const Reader beginning = *reader;
+	int			words = sort->words;
+	int64		room = Max(sort->memory / 2 / (words * WORD), LEAST_BUFFER);
 	int64		buffer_size = Min(Max(room / buckets->n_buckets, LEAST_BUFFER), LARGEST_BUFFER);
 	int32		at_once = (int32) Min(room / buffer_size, buckets->n_buckets);
-	Triple	   *buffer = (Triple *) sort_alloc(sort, sizeof(Triple), at_once * buffer_size);
+	int32	   *buffers = (int32 *) sort_alloc(sort, words * WORD, at_once * buffer_size);
 	int64	   *position = (int64 *) sort_alloc(sort, sizeof(int64), at_once);
 	int32	   *used = (int32 *) sort_alloc(sort, sizeof(int32), at_once);
 	int32		first;
@@ -335,21 +381,28 @@ distribute(const Sort *sort, Reader *reader, rmf_side side, const rmf_buckets *b
 			position[b] = stretch[first + b];
 			used[b] = 0;
 		}
-		reader->next = start.next;
-		reader->user = start.user;
+		reader->next = beginning.next;
+		reader->user = beginning.user;
 		while ((n = read_block(reader)) > 0)
 		{
-			for (t = 0; t < n; t++)
-			{
-				const Triple *triple = &reader->block[t];
+			const int32 *triple = reader->block;
 
-				b = rmf_bucket_of(buckets, side == RMF_USERS ? triple->user : triple->item) - first;
+			for (t = 0; t < n; t++, triple += words)
+			{
+				int32	   *place;
+
+				b = rmf_bucket_of(buckets, triple[word]) - first;
 				if (b < 0 || b >= n_buckets)
 					continue;
-				buffer[b * buffer_size + used[b]] = *triple;
+				place = buffers + (b * buffer_size + used[b]) * words;
+				place[USER] = triple[USER];
+				place[ITEM] = triple[ITEM];
+				place[RATING] = triple[RATING];
+				if (words > WEIGHT)
+					place[WEIGHT] = triple[WEIGHT];
 				if (++used[b] == buffer_size)
 				{
-					write_triples(to, position[b], &buffer[b * buffer_size], used[b]);
+					write_triples(to, words, position[b], buffers + b * buffer_size * words, used[b]);
 					position[b] += used[b];
 					used[b] = 0;
 				}
@@ -357,73 +410,107 @@ distribute(const Sort *sort, Reader *reader, rmf_side side, const rmf_buckets *b
 		}
 		for (b = 0; b < n_buckets; b++)
 		{
-			write_triples(to, position[b], &buffer[b * buffer_size], used[b]);
+			write_triples(to, words, position[b], buffers + b * buffer_size * words, used[b]);
 			Assert(position[b] + used[b] == stretch[first + b + 1]);
 		}
 	}
-	pfree(buffer);
+	pfree(buffers);
 	pfree(position);
 	pfree(used);
+}
+
+/*
+ * By users.
+ */
+
+/* What a rating takes in a bucket: its triple, as much again to sort it, and its entry. */
+static Size
+user_bucket_bytes(int words)
+{
+	return WORD * (2 * words + words - 1);
 }
 
 static Bucket *
 make_bucket(const Sort *sort, int64 capacity)
 {
-	Bucket	   *bucket = (Bucket *) sort_alloc(sort, sizeof(Bucket), 1);
+	Bucket	   *bucket = (Bucket *) MemoryContextAllocZero(sort->context, sizeof(Bucket));
+	int			i;
 
 	bucket->capacity = capacity;
-	bucket->user = (int32 *) sort_alloc(sort, sizeof(int32), capacity);
-	bucket->item = (int32 *) sort_alloc(sort, sizeof(int32), capacity);
-	bucket->rating = (float *) sort_alloc(sort, sizeof(float), capacity);
-	bucket->column = (int32 *) sort_alloc(sort, sizeof(int32), capacity);
-	bucket->value = (float *) sort_alloc(sort, sizeof(float), capacity);
+	bucket->entries = (int32 *) sort_alloc(sort, WORD * sort->words, capacity);
+	bucket->scratch = sort_alloc(sort, WORD * sort->words, capacity);
+	bucket->number = (uint16 *) sort_alloc(sort, sizeof(uint16), sort->n_users);
+	for (i = 0; i < sort->words; i++)
+		bucket->part[i] = (int32 *) sort_alloc(sort, WORD, BLOCK_TRIPLES);
+	bucket->csr.n_columns = sort->n_items;
+	bucket->csr.column = (int32_t *) sort_alloc(sort, WORD, capacity);
+	bucket->csr.value = (float *) sort_alloc(sort, WORD, capacity);
+	bucket->csr.weight = sort->words > WEIGHT ? (float *) sort_alloc(sort, WORD, capacity) : NULL;
 	return bucket;
 }
 
 static void
-free_bucket(Bucket *bucket)
+free_bucket(const Sort *sort, Bucket *bucket)
 {
-	pfree(bucket->user);
-	pfree(bucket->item);
-	pfree(bucket->rating);
-	pfree(bucket->column);
-	pfree(bucket->value);
+	int			i;
+
+	pfree(bucket->entries);
+	pfree(bucket->scratch);
+	pfree(bucket->number);
+	for (i = 0; i < sort->words; i++)
+		pfree(bucket->part[i]);
+	pfree(bucket->csr.column);
+	pfree(bucket->csr.value);
+	if (bucket->csr.weight != NULL)
+		pfree(bucket->csr.weight);
 	pfree(bucket);
 }
 
 /*
  * The ratings of n_users users from first_user on, n of them from "first" in
  * the file, sorted and merged to the end of the entries by users.  start:
- * n_users + 1, set to where each user's entries begin.
+ * n_users + 1; on entry the users' starts before merging, from any beginning;
+ * set to where their entries begin.
  */
 static void
 sort_bucket(Sort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, int64 n,
 			int32 first_user, int64 n_users, int64 *start)
 {
 	Reader	   *reader = make_reader(sort, file, first, n);
-	rmf_csr		csr = {.n_rows = n_users, .n_columns = sort->n_items};
+	rmf_csr    *csr = &bucket->csr;
 	rmf_status	status;
-	int64		at = 0;
 	int			read;
-	int64		i;
+	int			t;
+	int			i;
+	int64		at;
 
 	Assert(n <= bucket->capacity);
+	for (at = 0; at < n_users; at++)
+		sort->scratch[at] = start[at + 1] - start[at];
+	recmf_check_status(rmf_partition_init(&bucket->partition, n_users, sort->scratch, sort->words > WEIGHT,
+										  bucket->number),
+					   "sort the ratings");
+	bucket->partition.entries = bucket->entries;
 	while ((read = read_block(reader)) > 0)
 	{
-		for (i = 0; i < read; i++, at++)
+		const int32 *triple = reader->block;
+
+		for (t = 0; t < read; t++, triple += sort->words)
 		{
-			bucket->user[at] = reader->block[i].user - first_user;
-			bucket->item[at] = reader->block[i].item;
-			bucket->rating[at] = reader->block[i].rating;
+			bucket->part[USER][t] = triple[USER] - first_user;
+			for (i = ITEM; i < sort->words; i++)
+				bucket->part[i][t] = triple[i];
 		}
+		recmf_check_status(rmf_partition_add(&bucket->partition, read, bucket->part[USER], NULL,
+											 bucket->part[ITEM], NULL, (float *) bucket->part[RATING],
+											 (float *) bucket->part[WEIGHT], recmf_poll()),
+						   "sort the ratings");
 	}
 	free_reader(reader);
 
-	csr.start = start;
-	csr.column = bucket->column;
-	csr.value = bucket->value;
-	status = rmf_csr_build(n, bucket->user, bucket->item, bucket->rating, sort->merge, &csr,
-						   sort->scratch, recmf_poll());
+	csr->n_rows = n_users;
+	csr->start = start;
+	status = rmf_partition_sort(&bucket->partition, sort->merge, csr, bucket->scratch, recmf_poll());
 	if (status == RMF_NOT_FINITE)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
@@ -431,12 +518,13 @@ sort_bucket(Sort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, int64 
 				 errhint("Scale the ratings down.")));
 	recmf_check_status(status, "sort the ratings");
 
-	write_entries(&sort->spill->sides[RMF_USERS], sort->n_entries, csr.n_entries, csr.column, csr.value);
-	for (i = 0; i < csr.n_entries; i++)
-		sort->item_start[csr.column[i]]++;
-	for (i = 0; i <= n_users; i++)
-		start[i] += sort->n_entries;
-	sort->n_entries += csr.n_entries;
+	write_entries(&sort->spill->sides[RMF_USERS], sort->n_entries, csr->n_entries,
+				  csr->column, csr->value, csr->weight);
+	for (at = 0; at < csr->n_entries; at++)
+		sort->item_start[csr->column[at]]++;
+	for (at = 0; at <= n_users; at++)
+		start[at] += sort->n_entries;
+	sort->n_entries += csr->n_entries;
 }
 
 /*
@@ -446,25 +534,25 @@ sort_bucket(Sort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, int64 
 static void
 sort_long_row(Sort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, int64 n, int32 user)
 {
-	RecmfTempFile *pairs = recmf_temp_file_open(sort->spill->files, "pairs");
+	RecmfTempFile *pairs = recmf_temp_file_create(sort->spill->files, "pairs");
 	int64	   *start = (int64 *) sort_alloc(sort, sizeof(int64), sort->n_items + 1);
 	Reader	   *reader = make_reader(sort, file, first, n);
 	rmf_buckets *buckets;
 	int64	   *stretch;
 	int32		b;
 
-	count_starts(reader, RMF_ITEMS, sort->n_items, start);
+	count_starts(reader, ITEM, sort->n_items, start);
 	buckets = plan_buckets(sort, sort->n_items, start, bucket->capacity);
-	stretch = stretches(sort, buckets, start);
+	stretch = make_stretches(sort, buckets, start);
 	reader->next = first;
-	distribute(sort, reader, RMF_ITEMS, buckets, stretch, pairs);
+	distribute(sort, reader, ITEM, buckets, stretch, pairs);
 	free_reader(reader);
 	pfree(start);
 
 	for (b = 0; b < buckets->n_buckets; b++)
 	{
-		int64		of_bucket = stretch[b + 1] - stretch[b];
-		int64		ends[2];
+		int64		ends[2] = {stretch[b], stretch[b + 1]};
+		int64		of_bucket = ends[1] - ends[0];
 
 		if (of_bucket > bucket->capacity)
 			ereport(ERROR,
@@ -484,8 +572,8 @@ static void
 sort_by_users(Sort *sort)
 {
 	RecmfSpill *spill = sort->spill;
-	RecmfTempFile *users = recmf_temp_file_open(spill->files, "users");
-	int64		capacity = Max(sort->memory / 2 / USER_BUCKET_BYTES, LEAST_BUCKET);
+	RecmfTempFile *users = recmf_temp_file_create(spill->files, "users");
+	int64		capacity = Max(sort->memory / 2 / user_bucket_bytes(sort->words), LEAST_BUCKET);
 	Reader	   *reader = make_reader(sort, spill->triples, 0, spill->n_triples);
 	rmf_buckets *buckets;
 	int64	   *stretch;
@@ -494,11 +582,11 @@ sort_by_users(Sort *sort)
 
 	reader->user_number = sort->user_number;
 	reader->item_number = sort->item_number;
-	count_starts(reader, RMF_USERS, sort->n_users, sort->user_start);
+	count_starts(reader, USER, sort->n_users, sort->user_start);
 	buckets = plan_buckets(sort, sort->n_users, sort->user_start, capacity);
-	stretch = stretches(sort, buckets, sort->user_start);
+	stretch = make_stretches(sort, buckets, sort->user_start);
 	reader->next = 0;
-	distribute(sort, reader, RMF_USERS, buckets, stretch, users);
+	distribute(sort, reader, USER, buckets, stretch, users);
 	free_reader(reader);
 	recmf_temp_file_delete(spill->triples);
 	spill->triples = NULL;
@@ -512,7 +600,11 @@ sort_by_users(Sort *sort)
 		int64		n = stretch[b + 1] - stretch[b];
 
 		if (n <= capacity)
+		{
+			/* the bucket before has put the end of its entries here */
+			sort->user_start[first] = stretch[b];
 			sort_bucket(sort, bucket, users, stretch[b], n, first, n_users, sort->user_start + first);
+		}
 		else
 		{
 			/* all of them are the first user's: rmf_buckets_plan() */
@@ -524,19 +616,38 @@ sort_by_users(Sort *sort)
 				sort->user_start[first + i] = sort->n_entries;
 		}
 	}
-	free_bucket(bucket);
+	free_bucket(sort, bucket);
 	pfree(stretch);
 	free_buckets(buckets);
 	recmf_temp_file_delete(users);
 }
 
 /*
- * The entries of n_items items, n triples of the file from "first" on, to their
- * places.
+ * By items.
  */
+
+/* The entries of a bucket of items, or of a part of one. */
+typedef struct Entries
+{
+	int64		capacity;
+	int32	   *columns;
+	int32	   *values;
+	int32	   *weights;
+} Entries;
+
 static void
-place_bucket(const Sort *sort, RecmfTempFile *file, int64 first, int64 n, int32 first_item,
-			 int64 n_items, int32 *column, float *value)
+put_entry(const Sort *sort, Entries *entries, int64 at, const int32 *triple)
+{
+	entries->columns[at] = triple[USER];
+	entries->values[at] = triple[RATING];
+	if (sort->words > WEIGHT)
+		entries->weights[at] = triple[WEIGHT];
+}
+
+/* The entries of n_items items, n triples of the file from "first" on, to their places. */
+static void
+place_bucket(const Sort *sort, Entries *entries, RecmfTempFile *file, int64 first, int64 n,
+			 int32 first_item, int64 n_items)
 {
 	const int64 *start = sort->item_start + first_item;
 	Reader	   *reader = make_reader(sort, file, first, n);
@@ -545,24 +656,21 @@ place_bucket(const Sort *sort, RecmfTempFile *file, int64 first, int64 n, int32 
 	int			t;
 
 	for (i = 0; i < n_items; i++)
-		sort->scratch[i] = start[i] - start[0];
+		sort->scratch[i] = start[i] - first;
 	while ((read = read_block(reader)) > 0)
 	{
-		for (t = 0; t < read; t++)
-		{
-			int64		to = sort->scratch[reader->block[t].item - first_item]++;
+		const int32 *triple = reader->block;
 
-			column[to] = reader->block[t].user;
-			value[to] = reader->block[t].rating;
-		}
+		for (t = 0; t < read; t++, triple += sort->words)
+			put_entry(sort, entries, sort->scratch[triple[ITEM] - first_item]++, triple);
 	}
 	free_reader(reader);
-	write_entries(&sort->spill->sides[RMF_ITEMS], start[0], n, column, value);
+	write_entries(&sort->spill->sides[RMF_ITEMS], first, n, entries->columns, entries->values, entries->weights);
 }
 
 /* One item with more ratings than a bucket may have: they are in order. */
 static void
-copy_long_row(const Sort *sort, RecmfTempFile *file, int64 first, int64 n, int32 *column, float *value)
+copy_long_row(const Sort *sort, Entries *entries, RecmfTempFile *file, int64 first, int64 n)
 {
 	Reader	   *reader = make_reader(sort, file, first, n);
 	int			read;
@@ -571,48 +679,46 @@ copy_long_row(const Sort *sort, RecmfTempFile *file, int64 first, int64 n, int32
 	while ((read = read_block(reader)) > 0)
 	{
 		for (t = 0; t < read; t++)
-		{
-			column[t] = reader->block[t].user;
-			value[t] = reader->block[t].rating;
-		}
-		write_entries(&sort->spill->sides[RMF_ITEMS], first, read, column, value);
+			put_entry(sort, entries, t, reader->block + t * sort->words);
+		write_entries(&sort->spill->sides[RMF_ITEMS], first, read,
+					  entries->columns, entries->values, entries->weights);
 		first += read;
 	}
 	free_reader(reader);
 }
 
-/* From the entries by users to those by items, which have the same places in file and buckets. */
+/* From the entries by users to those by items, whose triples have the same places as they. */
 static void
 sort_by_items(Sort *sort)
 {
-	RecmfTempFile *items = recmf_temp_file_open(sort->spill->files, "items");
-	int64		capacity = Max(sort->memory / 2 / ITEM_BUCKET_BYTES, LEAST_BUCKET);
+	RecmfTempFile *items = recmf_temp_file_create(sort->spill->files, "items");
 	Reader	   *reader = make_reader(sort, NULL, 0, sort->n_entries);
-	rmf_buckets *buckets;
-	int64	   *stretch;
-	int32	   *column;
-	float	   *value;
+	Entries		entries = {.capacity = Max(sort->memory / 2 / (WORD * (sort->words - 1)), LEAST_BUCKET)};
+	rmf_buckets *buckets = plan_buckets(sort, sort->n_items, sort->item_start, entries.capacity);
+	int64	   *stretch = make_stretches(sort, buckets, sort->item_start);
 	int32		b;
 
-	buckets = plan_buckets(sort, sort->n_items, sort->item_start, capacity);
-	stretch = stretches(sort, buckets, sort->item_start);
-	distribute(sort, reader, RMF_ITEMS, buckets, stretch, items);
+	distribute(sort, reader, ITEM, buckets, stretch, items);
 	free_reader(reader);
 
-	column = (int32 *) sort_alloc(sort, sizeof(int32), capacity);
-	value = (float *) sort_alloc(sort, sizeof(float), capacity);
+	entries.columns = (int32 *) sort_alloc(sort, WORD, entries.capacity);
+	entries.values = (int32 *) sort_alloc(sort, WORD, entries.capacity);
+	if (sort->words > WEIGHT)
+		entries.weights = (int32 *) sort_alloc(sort, WORD, entries.capacity);
 	for (b = 0; b < buckets->n_buckets; b++)
 	{
 		int32		first = buckets->first[b];
 		int64		n = stretch[b + 1] - stretch[b];
 
-		if (n <= capacity)
-			place_bucket(sort, items, stretch[b], n, first, buckets->first[b + 1] - first, column, value);
+		if (n <= entries.capacity)
+			place_bucket(sort, &entries, items, stretch[b], n, first, buckets->first[b + 1] - first);
 		else
-			copy_long_row(sort, items, stretch[b], n, column, value);
+			copy_long_row(sort, &entries, items, stretch[b], n);
 	}
-	pfree(column);
-	pfree(value);
+	pfree(entries.columns);
+	pfree(entries.values);
+	if (entries.weights != NULL)
+		pfree(entries.weights);
 	pfree(stretch);
 	free_buckets(buckets);
 	recmf_temp_file_delete(items);
@@ -622,8 +728,8 @@ sort_by_items(Sort *sort)
 static void
 summarize(const Sort *sort, rmf_csr_stats *stats)
 {
-	RecmfTempFile *file = sort->spill->sides[RMF_USERS].value;
-	float	   *value = (float *) sort_alloc(sort, sizeof(float), BLOCK_TRIPLES);
+	const Side *side = &sort->spill->sides[RMF_USERS];
+	float	   *values = (float *) sort_alloc(sort, WORD, BLOCK_TRIPLES);
 	int			pass;
 	int64		first;
 
@@ -634,39 +740,30 @@ summarize(const Sort *sort, rmf_csr_stats *stats)
 		{
 			int64		n = Min(sort->n_entries - first, BLOCK_TRIPLES);
 
-			recmf_temp_file_read(file, first * (int64) sizeof(float), value, sizeof(float) * (Size) n);
+			recmf_temp_file_read(side->value, first * (int64) WORD, values, WORD * (Size) n);
 			if (pass == 0)
-				rmf_csr_stats_add(stats, n, value);
+				rmf_csr_stats_add(stats, n, values);
 			else
-				rmf_csr_stats_deviate(stats, n, value);
+				rmf_csr_stats_deviate(stats, n, values);
 		}
 	}
-	pfree(value);
+	pfree(values);
 }
 
 /* What is taken whatever the memory for buckets: blocks, scratch, and the buckets' numbers. */
 static Size
 fixed_memory(int64 n_triples, int64 n_users, int64 n_items)
 {
-	return BLOCK_TRIPLES * (sizeof(Triple) + sizeof(int32) + sizeof(float)) +
-		sizeof(int64) * (Size) (Max(n_users, n_items) + n_items + 2) +
+	return BLOCK_TRIPLES * WORD * MOST_WORDS * 2 +
+		sizeof(int64) * (Size) (Max(n_users, n_items) + n_items + 2) + sizeof(uint16) * (Size) n_users +
 		(sizeof(int32) + sizeof(int64)) * (Size) rmf_buckets_most(n_triples, LEAST_BUCKET) +
-		2 * sizeof(rmf_buckets) + FIXED_OVERHEAD;
+		2 * sizeof(rmf_buckets) + sizeof(Bucket) + FIXED_OVERHEAD;
 }
 
 Size
-recmf_spill_least_memory(const RecmfSpill *spill, int64 n_users, int64 n_items)
+recmf_spill_least_memory(int64 n_triples, bool weighted, int64 n_users, int64 n_items)
 {
-	return fixed_memory(recmf_spill_count(spill), n_users, n_items) + 2 * LEAST_BUCKET * USER_BUCKET_BYTES;
-}
-
-static void
-open_side(RecmfSpill *spill, rmf_side side)
-{
-	Side	   *s = &spill->sides[side];
-
-	s->column = recmf_temp_file_open(spill->files, side == RMF_USERS ? "u.column" : "i.column");
-	s->value = recmf_temp_file_open(spill->files, side == RMF_USERS ? "u.value" : "i.value");
+	return fixed_memory(n_triples, n_users, n_items) + 2 * LEAST_BUCKET * user_bucket_bytes(weighted ? 4 : 3);
 }
 
 void
@@ -676,45 +773,65 @@ recmf_spill_finish(RecmfSpill *spill, Size memory, rmf_merge merge,
 				   rmf_csr_stats *stats)
 {
 	Sort		sort = {
-		.spill = spill, .merge = merge, .n_users = n_users, .n_items = n_items,
+		.spill = spill, .words = spill->words, .merge = merge, .n_users = n_users, .n_items = n_items,
 		.user_number = user_number, .item_number = item_number,
 		.user_start = user_start, .item_start = item_start,
 	};
+	Size		least;
 
 	write_gathered(spill);
 	pfree(spill->block);
 	spill->block = NULL;
 
-	Assert(memory >= recmf_spill_least_memory(spill, n_users, n_items));
+	least = recmf_spill_least_memory(spill->n_triples, spill->words > WEIGHT, n_users, n_items);
+	sort.memory = Max(memory, least) - fixed_memory(spill->n_triples, n_users, n_items);
 	sort.context = AllocSetContextCreate(spill->context, "recmf spill sort", ALLOCSET_DEFAULT_SIZES);
-	sort.memory = memory - fixed_memory(spill->n_triples, n_users, n_items);
 	sort.scratch = (int64 *) sort_alloc(&sort, sizeof(int64), Max(n_users, n_items) + 1);
 
-	open_side(spill, RMF_USERS);
+	create_side(spill, RMF_USERS);
 	sort_by_users(&sort);
 	rmf_counts_to_starts(n_items, item_start);
 	summarize(&sort, stats);
-	open_side(spill, RMF_ITEMS);
+	create_side(spill, RMF_ITEMS);
 	sort_by_items(&sort);
 	MemoryContextDelete(sort.context);
 }
 
-const FileSet *
+/*
+ * Training.
+ */
+
+RecmfSpillHandle
 recmf_spill_handle(const RecmfSpill *spill)
 {
-	return recmf_temp_files_handle(spill->files);
+	return (RecmfSpillHandle) {.files = *recmf_temp_files_handle(spill->files), .weighted = spill->words > WEIGHT};
 }
 
 RecmfSpill *
-recmf_spill_attach(MemoryContext parent, const FileSet *handle)
+recmf_spill_attach(MemoryContext parent, const RecmfSpillHandle *handle)
 {
 	MemoryContext context = AllocSetContextCreate(parent, "recmf spill", ALLOCSET_SMALL_SIZES);
 	RecmfSpill *spill = (RecmfSpill *) MemoryContextAllocZero(context, sizeof(RecmfSpill));
+	int			side;
 
 	spill->context = context;
-	spill->files = recmf_temp_files_attach(context, handle);
-	open_side(spill, RMF_USERS);
-	open_side(spill, RMF_ITEMS);
+	spill->words = handle->weighted ? 4 : 3;
+	spill->files = recmf_temp_files_attach(context, &handle->files);
+	for (side = 0; side < 2; side++)
+	{
+		Side	   *s = &spill->sides[side];
+		bool		users = side == RMF_USERS;
+
+		s->column = recmf_temp_file_open(spill->files, users ? "u.column" : "i.column");
+		s->value = recmf_temp_file_open(spill->files, users ? "u.value" : "i.value");
+		if (handle->weighted)
+			s->weight = recmf_temp_file_open(spill->files, users ? "u.weight" : "i.weight");
+		if (s->column == NULL || s->value == NULL || (handle->weighted && s->weight == NULL))
+		{
+			MemoryContextDelete(context);
+			return NULL;
+		}
+	}
 	return spill;
 }
 
@@ -728,16 +845,21 @@ raise_read_error(void *arg)
 static int
 load_entries(void *arg, int64_t first_entry, int64_t n, int32_t *column, float *value, float *weight)
 {
-	Side	   *side = arg;
-	RecmfTempFile *failed = NULL;
+	const Side *side = arg;
+	RecmfTempFile *const files[] = {side->column, side->value, side->weight};
+	void	   *const to[] = {column, value, weight};
+	int			i;
 
-	if (!recmf_temp_file_try_read(side->column, first_entry * (int64) sizeof(int32), column,
-								  sizeof(int32) * (Size) n))
-		failed = side->column;
-	else if (!recmf_temp_file_try_read(side->value, first_entry * (int64) sizeof(float), value,
-									   sizeof(float) * (Size) n))
-		failed = side->value;
-	return failed != NULL && recmf_run_and_keep_error(raise_read_error, failed);
+	for (i = 0; i < lengthof(files); i++)
+	{
+		if (files[i] != NULL && to[i] != NULL &&
+			!recmf_temp_file_try_read(files[i], first_entry * (int64) WORD, to[i], WORD * (Size) n))
+		{
+			(void) recmf_run_and_keep_error(raise_read_error, files[i]);
+			return 1;
+		}
+	}
+	return 0;
 }
 
 void
@@ -746,7 +868,7 @@ recmf_spill_ratings(RecmfSpill *spill, rmf_side side, rmf_ratings *ratings)
 	ratings->column = NULL;
 	ratings->value = NULL;
 	ratings->weight = NULL;
-	ratings->has_weight = 0;
+	ratings->has_weight = spill->words > WEIGHT;
 	ratings->load = load_entries;
 	ratings->load_arg = &spill->sides[side];
 }

@@ -154,8 +154,9 @@ recmf_temp_files_attach(MemoryContext parent, const FileSet *handle)
 	return files;
 }
 
-RecmfTempFile *
-recmf_temp_file_open(RecmfTempFiles *files, const char *name)
+/* Only a file that is not there gives NO_FILE; any other trouble is an error of PostgreSQL's. */
+static RecmfTempFile *
+make_file(RecmfTempFiles *files, const char *name)
 {
 	RecmfTempFile *file = (RecmfTempFile *) MemoryContextAllocZero(files->context, sizeof(RecmfTempFile));
 	ResourceOwner caller = CurrentResourceOwner;
@@ -171,13 +172,22 @@ recmf_temp_file_open(RecmfTempFiles *files, const char *name)
 	file->file = files->attached ? FileSetOpen(&files->set, name, O_RDONLY) : FileSetCreate(&files->set, name);
 	CurrentResourceOwner = caller;
 	if (file->file <= 0)
-	{
 		file->file = NO_FILE;
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not open temporary file \"%s\" of the ratings: %m", name)));
-	}
 	return file;
+}
+
+RecmfTempFile *
+recmf_temp_file_create(RecmfTempFiles *files, const char *name)
+{
+	return make_file(files, name);
+}
+
+RecmfTempFile *
+recmf_temp_file_open(RecmfTempFiles *files, const char *name)
+{
+	RecmfTempFile *file = make_file(files, name);
+
+	return file->file == NO_FILE ? NULL : file;
 }
 
 void

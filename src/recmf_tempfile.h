@@ -31,7 +31,10 @@ extern RecmfTempFiles *recmf_temp_files_create(MemoryContext parent);
 extern const FileSet *recmf_temp_files_handle(const RecmfTempFiles *files);
 extern RecmfTempFiles *recmf_temp_files_attach(MemoryContext parent, const FileSet *handle);
 
-/* A new file, or (in an attached set) one that is there.  Names are literals. */
+/* A new file.  Names are literals. */
+extern RecmfTempFile *recmf_temp_file_create(RecmfTempFiles *files, const char *name);
+
+/* One that is there, of an attached set; NULL: it is not there any more. */
 extern RecmfTempFile *recmf_temp_file_open(RecmfTempFiles *files, const char *name);
 
 /* Gives the space back; the file cannot be used any more. */
