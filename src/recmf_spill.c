@@ -84,7 +84,7 @@ struct RecmfSpill
 };
 
 /* Everything that recmf_spill_finish() works with. */
-typedef struct Sort
+typedef struct SpillSort
 {
 	RecmfSpill *spill;
 	MemoryContext context;
@@ -99,12 +99,12 @@ typedef struct Sort
 	int64	   *item_start;
 	int64	   *scratch;		/* max(n_users, n_items) + 1 */
 	int64		n_entries;		/* by users, so far */
-} Sort;
+} SpillSort;
 
 /* Where triples come from, block by block. */
 typedef struct Reader
 {
-	const Sort *sort;
+	const SpillSort *sort;
 	RecmfTempFile *file;		/* of triples, or NULL: the entries by users */
 	const int32 *user_number;	/* renumber, or NULL */
 	const int32 *item_number;
@@ -184,7 +184,7 @@ recmf_spill_count(const RecmfSpill *spill)
 }
 
 static void *
-sort_alloc(const Sort *sort, Size size, int64 n)
+sort_alloc(const SpillSort *sort, Size size, int64 n)
 {
 	return MemoryContextAllocHuge(sort->context, size * (Size) Max(n, 1));
 }
@@ -229,7 +229,7 @@ write_entries(const Side *side, int64 first, int64 n, const void *columns, const
  */
 
 static Reader *
-make_reader(const Sort *sort, RecmfTempFile *file, int64 first, int64 n)
+make_reader(const SpillSort *sort, RecmfTempFile *file, int64 first, int64 n)
 {
 	Reader	   *reader = (Reader *) MemoryContextAllocZero(sort->context, sizeof(Reader));
 
@@ -264,7 +264,7 @@ free_reader(Reader *reader)
 static int
 read_block(Reader *reader)
 {
-	const Sort *sort = reader->sort;
+	const SpillSort *sort = reader->sort;
 	int			n = (int) Min(reader->end - reader->next, BLOCK_TRIPLES);
 	int32	   *triple = reader->block;
 	int			t;
@@ -323,7 +323,7 @@ count_starts(Reader *reader, int word, int64 n_rows, int64 *start)
  */
 
 static rmf_buckets *
-plan_buckets(const Sort *sort, int64 n_rows, const int64 *start, int64 capacity)
+plan_buckets(const SpillSort *sort, int64 n_rows, const int64 *start, int64 capacity)
 {
 	rmf_buckets *buckets = (rmf_buckets *) sort_alloc(sort, sizeof(rmf_buckets), 1);
 
@@ -341,7 +341,7 @@ free_buckets(rmf_buckets *buckets)
 
 /* Where each bucket's stretch begins, in triples, and the end of the last. */
 static int64 *
-make_stretches(const Sort *sort, const rmf_buckets *buckets, const int64 *start)
+make_stretches(const SpillSort *sort, const rmf_buckets *buckets, const int64 *start)
 {
 	int64	   *stretch = (int64 *) sort_alloc(sort, sizeof(int64), (int64) buckets->n_buckets + 1);
 	int32		b;
@@ -356,7 +356,7 @@ make_stretches(const Sort *sort, const rmf_buckets *buckets, const int64 *start)
  * item.  Those of one bucket keep their order.
  */
 static void
-distribute(const Sort *sort, Reader *reader, int word, const rmf_buckets *buckets,
+distribute(const SpillSort *sort, Reader *reader, int word, const rmf_buckets *buckets,
 		   const int64 *stretch, RecmfTempFile *to)
 {
 	const Reader beginning = *reader;
@@ -431,7 +431,7 @@ user_bucket_bytes(int words)
 }
 
 static Bucket *
-make_bucket(const Sort *sort, int64 capacity)
+make_bucket(const SpillSort *sort, int64 capacity)
 {
 	Bucket	   *bucket = (Bucket *) MemoryContextAllocZero(sort->context, sizeof(Bucket));
 	int			i;
@@ -450,7 +450,7 @@ make_bucket(const Sort *sort, int64 capacity)
 }
 
 static void
-free_bucket(const Sort *sort, Bucket *bucket)
+free_bucket(const SpillSort *sort, Bucket *bucket)
 {
 	int			i;
 
@@ -473,7 +473,7 @@ free_bucket(const Sort *sort, Bucket *bucket)
  * set to where their entries begin.
  */
 static void
-sort_bucket(Sort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, int64 n,
+sort_bucket(SpillSort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, int64 n,
 			int32 first_user, int64 n_users, int64 *start)
 {
 	Reader	   *reader = make_reader(sort, file, first, n);
@@ -532,7 +532,7 @@ sort_bucket(Sort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, int64 
  * the file: in buckets of items.
  */
 static void
-sort_long_row(Sort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, int64 n, int32 user)
+sort_long_row(SpillSort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, int64 n, int32 user)
 {
 	RecmfTempFile *pairs = recmf_temp_file_create(sort->spill->files, "pairs");
 	int64	   *start = (int64 *) sort_alloc(sort, sizeof(int64), sort->n_items + 1);
@@ -569,7 +569,7 @@ sort_long_row(Sort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, int6
 
 /* From the triples to the entries by users; item_start counts the entries of each item. */
 static void
-sort_by_users(Sort *sort)
+sort_by_users(SpillSort *sort)
 {
 	RecmfSpill *spill = sort->spill;
 	RecmfTempFile *users = recmf_temp_file_create(spill->files, "users");
@@ -636,7 +636,7 @@ typedef struct Entries
 } Entries;
 
 static void
-put_entry(const Sort *sort, Entries *entries, int64 at, const int32 *triple)
+put_entry(const SpillSort *sort, Entries *entries, int64 at, const int32 *triple)
 {
 	entries->columns[at] = triple[USER];
 	entries->values[at] = triple[RATING];
@@ -646,7 +646,7 @@ put_entry(const Sort *sort, Entries *entries, int64 at, const int32 *triple)
 
 /* The entries of n_items items, n triples of the file from "first" on, to their places. */
 static void
-place_bucket(const Sort *sort, Entries *entries, RecmfTempFile *file, int64 first, int64 n,
+place_bucket(const SpillSort *sort, Entries *entries, RecmfTempFile *file, int64 first, int64 n,
 			 int32 first_item, int64 n_items)
 {
 	const int64 *start = sort->item_start + first_item;
@@ -670,7 +670,7 @@ place_bucket(const Sort *sort, Entries *entries, RecmfTempFile *file, int64 firs
 
 /* One item with more ratings than a bucket may have: they are in order. */
 static void
-copy_long_row(const Sort *sort, Entries *entries, RecmfTempFile *file, int64 first, int64 n)
+copy_long_row(const SpillSort *sort, Entries *entries, RecmfTempFile *file, int64 first, int64 n)
 {
 	Reader	   *reader = make_reader(sort, file, first, n);
 	int			read;
@@ -689,7 +689,7 @@ copy_long_row(const Sort *sort, Entries *entries, RecmfTempFile *file, int64 fir
 
 /* From the entries by users to those by items, whose triples have the same places as they. */
 static void
-sort_by_items(Sort *sort)
+sort_by_items(SpillSort *sort)
 {
 	RecmfTempFile *items = recmf_temp_file_create(sort->spill->files, "items");
 	Reader	   *reader = make_reader(sort, NULL, 0, sort->n_entries);
@@ -726,7 +726,7 @@ sort_by_items(Sort *sort)
 
 /* As rmf_csr_summarize() does, and in its order. */
 static void
-summarize(const Sort *sort, rmf_csr_stats *stats)
+summarize(const SpillSort *sort, rmf_csr_stats *stats)
 {
 	const Side *side = &sort->spill->sides[RMF_USERS];
 	float	   *values = (float *) sort_alloc(sort, WORD, BLOCK_TRIPLES);
@@ -772,7 +772,7 @@ recmf_spill_finish(RecmfSpill *spill, Size memory, rmf_merge merge,
 				   int64 n_items, const int32 *item_number, int64 *item_start,
 				   rmf_csr_stats *stats)
 {
-	Sort		sort = {
+	SpillSort	sort = {
 		.spill = spill, .words = spill->words, .merge = merge, .n_users = n_users, .n_items = n_items,
 		.user_number = user_number, .item_number = item_number,
 		.user_start = user_start, .item_start = item_start,

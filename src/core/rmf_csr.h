@@ -23,6 +23,7 @@ typedef struct rmf_csr
 	int64_t    *start;			/* n_rows + 1 offsets into column and value */
 	int32_t    *column;			/* ascending and unique within a row */
 	float	   *value;
+	float	   *weight;			/* NULL: all 1 */
 } rmf_csr;
 
 /*

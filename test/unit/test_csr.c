@@ -317,7 +317,7 @@ test_summary(void)
 	int64_t		start[2] = {0, 4};
 	int32_t		column[4] = {0, 1, 2, 3};
 	float		value[4] = {1, 2, 3, 6};
-	rmf_csr		csr = {1, 4, 4, start, column, value};
+	rmf_csr		csr = {1, 4, 4, start, column, value, NULL};
 	rmf_csr_stats stats;
 
 	rmf_csr_summarize(&csr, &stats);
@@ -351,7 +351,7 @@ test_summary_in_pieces(void)
 	int64_t		start[2] = {0, N};
 	int32_t		column[N] = {0};
 	float		value[N];
-	rmf_csr		csr = {1, N, N, start, column, value};
+	rmf_csr		csr = {1, N, N, start, column, value, NULL};
 	rmf_csr_stats whole;
 
 	for (int i = 0; i < N; i++)
