@@ -100,7 +100,7 @@ shared_bytes(const RecmfMemory *memory)
 static Size
 memory_used(const RecmfDataset *dataset)
 {
-	return MemoryContextMemAllocated(dataset->context, true) +
+	return MemoryContextMemAllocated(dataset->context, true) + dataset->workers_memory +
 		shared_bytes(dataset->by_user_memory) + shared_bytes(dataset->by_item_memory);
 }
 
@@ -138,7 +138,8 @@ next_block(RecmfDataset *dataset)
 static void
 check_ids_memory(RecmfDataset *dataset)
 {
-	Size		used = recmf_ids_memory(dataset->users) + recmf_ids_memory(dataset->items);
+	Size		used = recmf_ids_memory(dataset->users) + recmf_ids_memory(dataset->items) +
+		dataset->workers_memory;
 
 	if (used == dataset->ids_memory)
 		return;
