@@ -70,6 +70,7 @@ ratings_of(const rmf_csr *csr)
 	ratings.start = csr->start;
 	ratings.column = csr->column;
 	ratings.value = csr->value;
+	ratings.weight = csr->weight;
 	return ratings;
 }
 

@@ -712,7 +712,7 @@ start_header(MfModel *header, const RecmfDataset *dataset, const rmf_settings *s
 	header->n_users = recmf_ids_count(dataset->users);
 	header->n_items = recmf_ids_count(dataset->items);
 	header->n_ratings = dataset->by_user.n_entries;
-	header->n_skipped = dataset->n_null + dataset->n_not_positive;
+	header->n_skipped = recmf_dataset_skipped(dataset);
 	header->user_id_bytes = text_bytes(dataset->users);
 	header->item_id_bytes = text_bytes(dataset->items);
 	header->rating_mean = dataset->stats.mean;
