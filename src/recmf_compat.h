@@ -15,7 +15,9 @@
 
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/plannodes.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
@@ -36,6 +38,17 @@ recmf_check_create_in_schema(Oid schema)
 
 	if (result != ACLCHECK_OK)
 		aclcheck_error(result, OBJECT_SCHEMA, get_namespace_name(schema));
+}
+
+/* 16 keeps the permissions that a plan needs apart from its tables. */
+static inline void
+recmf_check_permissions(const PlannedStmt *statement)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) ExecCheckPermissions(statement->rtable, statement->permInfos, true);
+#else
+	(void) ExecCheckRTPerms(statement->rtable, true);
+#endif
 }
 
 /*

@@ -712,7 +712,7 @@ start_header(MfModel *header, const RecmfDataset *dataset, const rmf_settings *s
 	header->n_users = recmf_ids_count(dataset->users);
 	header->n_items = recmf_ids_count(dataset->items);
 	header->n_ratings = dataset->by_user.n_entries;
-	header->n_skipped = dataset->n_null + dataset->n_not_positive;
+	header->n_skipped = recmf_dataset_skipped(dataset);
 	header->user_id_bytes = text_bytes(dataset->users);
 	header->item_id_bytes = text_bytes(dataset->items);
 	header->rating_mean = dataset->stats.mean;
@@ -771,7 +771,7 @@ recmf_mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
 	seen_start = (uint32 *) ((char *) model + layout.seen_start);
 	for (r = 0; r <= header.n_users; r++)
 		seen_start[r] = (uint32) by_user->start[r];
-	memcpy((char *) model + layout.seen, by_user->column, sizeof(int32) * (Size) header.n_ratings);
+	recmf_dataset_read_items(dataset, (int32 *) ((char *) model + layout.seen));
 	item_n_ratings = (int32 *) ((char *) model + layout.item_n_ratings);
 	for (r = 0; r < header.n_items; r++)
 		item_n_ratings[r] = (int32) (by_item->start[r + 1] - by_item->start[r]);

@@ -49,6 +49,9 @@
 /* Items that are scored between two polls. */
 #define SCORED_ITEMS 2048
 
+/* Multiplications of a rating's row, of as many factors, in all passes of the steps. */
+#define PASSES 8
+
 /* A process' workspace. */
 typedef struct workspace
 {
@@ -215,6 +218,17 @@ rmf_run_workspace_size(const rmf_run_shape *shape)
 	workspace	w;
 
 	return lay_out_workspace(shape, NULL, &w);
+}
+
+/* Steps are linear in the factors for a rating and square for a row, the exact solution one power more. */
+double
+rmf_run_products(const rmf_run_shape *shape, int64_t n_entries)
+{
+	double		factors = shape->problem.factors;
+	double		rows = (double) (shape->n[RMF_USERS] + shape->n[RMF_ITEMS]);
+	int			takes_steps = rmf_als_packed_size(&shape->problem, 1) > 0;
+
+	return (2.0 * (double) n_entries + rows * factors / 2) * factors * (takes_steps ? PASSES : factors / 2);
 }
 
 int64_t

@@ -49,9 +49,10 @@
 #define FEATURES_REGULARIZATION_PER_SD 27.0
 
 /*
- * Logistic feedback: weights of unobserved cells from .003 to .03 are alike, 1
- * fails.  An unobserved cell adds a twentieth of its weight to the size of a
- * row.  Gowalla, 64 factors, all items ranked: recall@20 .156, NDCG@20 .132.
+ * Logistic feedback, measured on gowalla with 64 factors, all items ranked:
+ * recall@20 .155 with unobserved cells weighing .01, .150 with .003 and with
+ * .03, .127 with .1.  An unobserved cell adds a twentieth of its weight to the
+ * size of a row.
  */
 #define LOGISTIC_UNOBSERVED_WEIGHT 0.01
 #define LOGISTIC_REGULARIZATION 0.05

@@ -116,9 +116,6 @@ test_row(rmf_feedback feedback, rmf_side side, int factors, int64_t n, double sc
 	float	   *value = allocate((size_t) n * sizeof(float));
 	float	   *solution;
 	double	   *unknown = calloc((size_t) factors + 1, sizeof(double));
-	double		norm = 0,
-				error = 0;
-	int			own_bias = 0;
 
 	settings.regularization_scaling = scaling;
 	settings.regularization = 0.07;
@@ -144,20 +141,33 @@ test_row(rmf_feedback feedback, rmf_side side, int factors, int64_t n, double sc
 	}
 
 	step = half_step_of(m, &data, side);
-	CHECK(rmf_als_solve_row(&step, n, column, value, NULL, solution, m->workspace, NULL) == RMF_OK);
 	plain_row(&step, &m->settings, data.stats.mean, n, column, value, unknown);
-	for (int j = 0; j < factors; j++)
+	for (int level = RMF_CPU_BASELINE; level <= RMF_CPU_AVX512; level++)
 	{
-		norm += unknown[j] * unknown[j];
-		error += (solution[j] - unknown[j]) * (solution[j] - unknown[j]);
+		double		norm = 0,
+					error = 0;
+
+		step.level = (rmf_cpu_level) level;
+		if (rmf_vector_kernels_of(step.level) == NULL)
+		{
+			CHECK(rmf_als_solve_row(&step, n, column, value, NULL, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
+			continue;
+		}
+		CHECK(rmf_als_solve_row(&step, n, column, value, NULL, solution, m->workspace, NULL) == RMF_OK);
+		for (int j = 0; j < factors; j++)
+		{
+			norm += unknown[j] * unknown[j];
+			error += (solution[j] - unknown[j]) * (solution[j] - unknown[j]);
+		}
+		if (feedback == RMF_EXPLICIT)
+		{
+			int			own_bias = rmf_bias_position(&m->problem, side);
+
+			CHECK_NEAR(solution[own_bias], unknown[factors], 1e-4 * (1 + fabs(unknown[factors])));
+			CHECK(solution[own_bias == factors ? factors + 1 : factors] == 1);
+		}
+		CHECK_NEAR(sqrt(error / norm), 0, 1e-4);
 	}
-	if (feedback == RMF_EXPLICIT)
-	{
-		own_bias = rmf_bias_position(&m->problem, side);
-		CHECK_NEAR(solution[own_bias], unknown[factors], 1e-4 * (1 + fabs(unknown[factors])));
-		CHECK(solution[own_bias == factors ? factors + 1 : factors] == 1);
-	}
-	CHECK_NEAR(sqrt(error / norm), 0, 1e-4);
 
 	free(column);
 	free(value);

@@ -217,11 +217,94 @@ test_solve(const rmf_exact_kernels *kernels, int width, int singular)
 	free(b);
 }
 
+/*
+ * Rows of many lengths, one of them empty: in whatever windows as alone.  With
+ * regularization 0 most systems are singular.
+ */
+static void
+test_windows(rmf_cpu_level level, rmf_feedback feedback, int factors, double regularization)
+{
+	enum
+	{
+		N = 50
+	};
+	dataset		data = random_dataset(N, 70, 0.4, 3, 0);
+	rmf_settings settings;
+	model	   *m;
+	rmf_half_step step;
+	size_t		bytes;
+	float	   *whole,
+			   *in_parts,
+			   *alone;
+	rmf_sums	sums = {0, 0, 0},
+				sums_of_parts = {0, 0, 0};
+	counting_poll counter;
+	long		polls;
+
+	rmf_settings_init(&settings, feedback);
+	settings.factors = factors;
+	settings.regularization = regularization;
+	settings.iterations = 1;
+	m = make_model(&data, settings);
+	bytes = (size_t) (N * m->dimensions) * sizeof(float);
+	whole = allocate(bytes);
+	in_parts = allocate(bytes);
+	alone = allocate(bytes);
+	rmf_als_start(&m->problem, RMF_ITEMS, 1, 0, 70, m->item_keys, m->items);
+	if (feedback == RMF_IMPLICIT)
+		CHECK(rmf_als_gram(&m->problem, 70, m->items, m->gram_items, m->workspace, NULL) == RMF_OK);
+	step = half_step_of(m, &data, RMF_USERS);
+	step.level = level;
+	step.measure = 1;
+
+	memset(m->workspace, 0xff, rmf_als_workspace_size(&m->problem));
+	CHECK(solve_rows(&step, &data.by_user, 0, N, whole, &sums, m->workspace, start_poll(&counter, 0)) == RMF_OK);
+	polls = counter.calls;
+	for (int r = 0; r < N; r++)
+	{
+		int64_t		start = data.by_user.start[r];
+
+		CHECK(rmf_als_solve_row(&step, data.by_user.start[r + 1] - start, data.by_user.column + start,
+								data.by_user.value + start, NULL, alone + r * m->dimensions,
+								m->workspace, NULL) == RMF_OK);
+	}
+	CHECK(memcmp(whole, alone, bytes) == 0);
+	CHECK(all_finite(N * m->dimensions, whole));
+	for (int size = 1; size < N; size += 1 + size / 2)
+	{
+		memset(in_parts, 0xff, bytes);
+		sums_of_parts = (rmf_sums) {0, 0, 0};
+		for (int r = 0; r < N; r += size)
+			CHECK(solve_rows(&step, &data.by_user, r, r + size < N ? r + size : N, in_parts,
+							 &sums_of_parts, m->workspace, NULL) == RMF_OK);
+		CHECK(memcmp(whole, in_parts, bytes) == 0);
+		CHECK_NEAR(sums_of_parts.fit, sums.fit, 1e-9 * fabs(sums.fit));
+		CHECK_NEAR(sums_of_parts.squares, sums.squares, 1e-9 * sums.squares);
+		CHECK_NEAR(sums_of_parts.penalty, sums.penalty, 1e-9 * sums.penalty);
+	}
+	memcpy(m->users, whole, bytes);
+	if (feedback == RMF_IMPLICIT)
+		CHECK(rmf_als_gram(&m->problem, N, m->users, m->gram_users, m->workspace, NULL) == RMF_OK);
+	/* singular systems have large solutions, whose scores cancel */
+	if (regularization > 0)
+		check_sums(m, &data, &sums);
+
+	for (long at = 1; at <= polls; at += 1 + polls / 20)
+		CHECK(solve_rows(&step, &data.by_user, 0, N, in_parts, &sums, m->workspace,
+						 start_poll(&counter, at)) == RMF_CANCELLED);
+	free(whole);
+	free(in_parts);
+	free(alone);
+	free_model(m);
+	free_dataset(data);
+}
+
 int
 main(void)
 {
 	static const int widths[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 48, 49, 64, 65, 100, 128};
 	static const int lengths[] = {1, 3, 4, 5, 17, 60};
+	static const int factors[] = {1, 6, 16, 33, 64, RMF_EXACT_WIDEST + 8};
 
 	for (int level = RMF_CPU_BASELINE; level <= RMF_CPU_AVX512; level++)
 	{
@@ -238,6 +321,12 @@ main(void)
 			if (widths[w] > 1)
 				test_solve(kernels, widths[w], (int) w % kernels->lanes);
 		}
+		for (int feedback = RMF_EXPLICIT; feedback <= RMF_IMPLICIT; feedback++)
+			for (size_t f = 0; f < sizeof(factors) / sizeof(factors[0]); f++)
+			{
+				test_windows((rmf_cpu_level) level, (rmf_feedback) feedback, factors[f], 0.1);
+				test_windows((rmf_cpu_level) level, (rmf_feedback) feedback, factors[f], 0);
+			}
 	}
 	return unit_report("exact");
 }
