@@ -75,7 +75,7 @@ typedef struct RecmfFit
 	rmf_loss   *losses;			/* one an iteration */
 } RecmfFit;
 
-/* Called after each iteration (progress); may be NULL. */
+/* Called before the first iteration, as iteration 0 without a loss, and after each (progress); may be NULL. */
 typedef void (*RecmfProgress) (void *arg, int iteration, int iterations, const rmf_loss *loss);
 
 /*

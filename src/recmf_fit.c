@@ -139,6 +139,8 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	training.packed = (void *) TYPEALIGN(RMF_ALIGNMENT, packed);
 	training.done = iteration_done;
 	training.done_arg = &call;
+	if (progress != NULL)
+		progress(progress_arg, 0, fit->settings.iterations, NULL);
 	recmf_check_status(rmf_als_train(&training, &loss, recmf_poll()), "train the model");
 
 	pfree(unconstify(uint64_t *, training.user_keys));

@@ -39,6 +39,7 @@
 
 #include "recmf_names.h"
 #include "recmf_registry.h"
+#include "recmf_progress.h"
 #include "recmf_source.h"
 
 /* Below this a sequential scan is as good as an index. */
@@ -50,6 +51,7 @@ typedef struct DatasetReceiver
 	DestReceiver pub;
 	RecmfDataset *dataset;
 	bool		has_rating;
+	int64		n_rows;
 } DatasetReceiver;
 
 /* The first word of a text, after blanks, comments and opening parentheses. */
@@ -309,6 +311,8 @@ receiver_take(TupleTableSlot *slot, DestReceiver *self)
 		rating_null = slot->tts_isnull[2];
 		rating = rating_null ? 0 : DatumGetFloat8(slot->tts_values[2]);
 	}
+	if (++receiver->n_rows % RECMF_PROGRESS_ROWS == 0)
+		recmf_progress_rows(receiver->n_rows);
 	recmf_dataset_add(receiver->dataset,
 					  slot->tts_values[0], slot->tts_isnull[0],
 					  slot->tts_values[1], slot->tts_isnull[1],
@@ -363,6 +367,7 @@ recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 	XactReadOnly = true;
 	result = SPI_execute_plan_extended(plan, &options);
 	XactReadOnly = read_only;
+	recmf_progress_rows(receiver.n_rows);
 	if (result < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),

@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
@@ -29,6 +31,7 @@
 #include "recmf_dataset.h"
 #include "recmf_names.h"
 #include "recmf_options.h"
+#include "recmf_progress.h"
 #include "recmf_registry.h"
 #include "recmf_source.h"
 #include "recmf_status.h"
@@ -80,7 +83,8 @@ show_progress(void *arg, int iteration, int iterations, const rmf_loss *loss)
 	double		elapsed;
 	int			done;
 
-	if (!progress->verbose)
+	recmf_progress_iteration(iteration, iterations, loss != NULL ? loss->total : NAN, NAN, DT_NOEND);
+	if (!progress->verbose || iteration == 0)
 		return;
 	elapsed = seconds_since(&progress->start);
 	done = PROGRESS_WIDTH * iteration / iterations;
@@ -160,13 +164,13 @@ report_skipped(const RecmfDataset *dataset)
 				 errdetail("Implicit feedback has no place for them: a rating there is the strength of a preference.")));
 }
 
-Datum
-recmf_train_model(PG_FUNCTION_ARGS)
+/* The run itself; recmf_progress_begin() has been called. */
+static Datum
+train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 {
-	char	   *model;
-	char	   *source_text;
-	char	   *user_col;
-	char	   *item_col;
+	char	   *source_text = text_arg(fcinfo, ARG_SOURCE, "source");
+	char	   *user_col = text_arg(fcinfo, ARG_USER_COL, "user_col");
+	char	   *item_col = text_arg(fcinfo, ARG_ITEM_COL, "item_col");
 	char	   *rating_col = PG_ARGISNULL(ARG_RATING_COL) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_RATING_COL));
 	RecmfOptions options;
 	Progress	progress = {.verbose = !PG_ARGISNULL(ARG_VERBOSE) && PG_GETARG_BOOL(ARG_VERBOSE)};
@@ -177,27 +181,12 @@ recmf_train_model(PG_FUNCTION_ARGS)
 	RecmfStored *stored;
 	RecmfDataset *dataset;
 	RecmfFit   *fit;
-	TupleDesc	columns;
 	Datum		values[10];
 	bool		nulls[10] = {0};
 	int32		version;
 	int			path;
 
-	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("train_model must be called where a row is expected")));
-	columns = BlessTupleDesc(columns);
-
-	model = model_arg(fcinfo, ARG_MODEL);
-	source_text = text_arg(fcinfo, ARG_SOURCE, "source");
-	user_col = text_arg(fcinfo, ARG_USER_COL, "user_col");
-	item_col = text_arg(fcinfo, ARG_ITEM_COL, "item_col");
 	collect_options(fcinfo, &options);
-
-	PreventCommandIfReadOnly("train_model()");
-	PreventCommandIfParallelMode("train_model()");
-	PreventCommandDuringRecovery("train_model()");
 	recmf_blas_check_once();
 
 	run = AllocSetContextCreate(caller, "recmf training", ALLOCSET_DEFAULT_SIZES);
@@ -208,6 +197,7 @@ recmf_train_model(PG_FUNCTION_ARGS)
 	stored = recmf_store_open(model, source);
 
 	INSTR_TIME_SET_CURRENT(progress.start);
+	recmf_progress_phase(RECMF_PHASE_READING);
 	dataset = recmf_dataset_create(run, source->user_type, source->item_type, options.settings.feedback);
 	recmf_source_read(source, dataset);
 	report_skipped(dataset);
@@ -219,6 +209,7 @@ recmf_train_model(PG_FUNCTION_ARGS)
 				 ? errdetail("All of its " INT64_FORMAT " rows were skipped.",
 							 dataset->n_null + dataset->n_not_positive)
 				 : errdetail("It has no rows that the current role can see.")));
+	recmf_progress_phase(RECMF_PHASE_SORTING);
 	recmf_dataset_finish(dataset);
 	seconds.read = seconds_since(&progress.start);
 	if (progress.verbose)
@@ -228,9 +219,11 @@ recmf_train_model(PG_FUNCTION_ARGS)
 								 recmf_ids_count(dataset->items), seconds.read)));
 
 	INSTR_TIME_SET_CURRENT(progress.start);
+	recmf_progress_phase(RECMF_PHASE_TRAINING);
 	fit = recmf_fit(dataset, &options, show_progress, &progress);
 	seconds.train = seconds_since(&progress.start);
 
+	recmf_progress_phase(RECMF_PHASE_WRITING);
 	path = recmf_pin_search_path(NULL);
 	version = recmf_store_write(stored, source_text, source, dataset, fit, &seconds);
 	recmf_unpin_search_path(path);
@@ -249,7 +242,38 @@ recmf_train_model(PG_FUNCTION_ARGS)
 	values[9] = Float8GetDatum(seconds.write);
 	SPI_finish();
 	MemoryContextDelete(run);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(columns, values, nulls)));
+	return HeapTupleGetDatum(heap_form_tuple(columns, values, nulls));
+}
+
+Datum
+recmf_train_model(PG_FUNCTION_ARGS)
+{
+	char	   *model;
+	TupleDesc	columns;
+	volatile Datum result = (Datum) 0;
+
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("train_model must be called where a row is expected")));
+	columns = BlessTupleDesc(columns);
+
+	model = model_arg(fcinfo, ARG_MODEL);
+	PreventCommandIfReadOnly("train_model()");
+	PreventCommandIfParallelMode("train_model()");
+	PreventCommandDuringRecovery("train_model()");
+
+	PG_TRY();
+	{
+		recmf_progress_begin(model);
+		result = train(fcinfo, model, columns);
+	}
+	PG_FINALLY();
+	{
+		recmf_progress_end();
+	}
+	PG_END_TRY();
+	PG_RETURN_DATUM(result);
 }
 
 Datum
