@@ -373,6 +373,10 @@ CREATE FUNCTION train_model(
 	alpha double precision DEFAULT NULL,
 	seed bigint DEFAULT NULL,
 	solver text DEFAULT NULL,
+	warm_start boolean DEFAULT NULL,
+	validation_fraction double precision DEFAULT NULL,
+	patience integer DEFAULT NULL,
+	time_limit interval DEFAULT NULL,
 	options jsonb DEFAULT NULL,
 	verbose boolean DEFAULT false,
 	OUT model text,
@@ -389,7 +393,7 @@ RETURNS record
 AS 'MODULE_PATHNAME', 'recmf_train_model'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION train_model(text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, jsonb, boolean)
+COMMENT ON FUNCTION train_model(text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, boolean, double precision, integer, interval, jsonb, boolean)
 IS 'train a recommendation model from a table, view or SELECT and make it the active version of its name';
 
 CREATE FUNCTION drop_model(model text)

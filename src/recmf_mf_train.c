@@ -46,7 +46,7 @@ start_group(FunctionCallInfo fcinfo, MemoryContext aggregate_context)
 	{
 		given = DatumGetJsonbP(PG_GETARG_DATUM(4));
 		recmf_options_set_jsonb(&options, given);
-		recmf_options_check(&options);
+		recmf_options_check_aggregate(&options);
 	}
 
 	state = (TrainState *) MemoryContextAllocZero(aggregate_context, sizeof(TrainState));

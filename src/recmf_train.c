@@ -46,13 +46,14 @@ enum
 	ARG_ITEM_COL,
 	ARG_RATING_COL,
 	ARG_FIRST_OPTION,
-	ARG_OPTIONS = ARG_FIRST_OPTION + 9,
+	ARG_OPTIONS = ARG_FIRST_OPTION + 13,
 	ARG_VERBOSE
 };
 
 static const char *const option_names[ARG_OPTIONS - ARG_FIRST_OPTION] = {
 	"feedback", "factors", "iterations", "regularization", "regularization_scaling",
-	"bias_regularization", "alpha", "seed", "solver"
+	"bias_regularization", "alpha", "seed", "solver", "warm_start", "validation_fraction", "patience",
+	"time_limit"
 };
 
 #define PROGRESS_WIDTH 30

@@ -79,6 +79,8 @@ typedef struct rmf_settings
 	double		alpha;			/* > 0; implicit only */
 	uint64_t	seed;
 	rmf_solver	solver;
+	double		validation_fraction;	/* of the ratings, held out to validate with: 0 <= fraction <= 0.5 */
+	int32_t		patience;		/* with validation: iterations in a row without a better metric that end training */
 } rmf_settings;
 
 /* All settings "by rule", seed 42, solver auto. */
