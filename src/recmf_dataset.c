@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "core/rmf_hold_out.h"
 #include "recmf_dataset.h"
 #include "recmf_status.h"
 
@@ -186,4 +187,53 @@ recmf_dataset_finish(RecmfDataset *dataset)
 	pfree(scratch);
 
 	rmf_csr_summarize(&dataset->by_user, &dataset->stats);
+}
+
+static uint64_t *
+keys_of(const RecmfDataset *dataset, const RecmfIds *ids)
+{
+	int32		n = recmf_ids_count(ids);
+	uint64_t   *keys = (uint64_t *) MemoryContextAllocHuge(dataset->context, sizeof(uint64_t) * n);
+	int32		i;
+
+	for (i = 0; i < n; i++)
+		keys[i] = recmf_ids_key(ids, i);
+	return keys;
+}
+
+void
+recmf_dataset_hold_out(RecmfDataset *dataset, double fraction, uint64 seed)
+{
+	Size		n_users = recmf_ids_count(dataset->users);
+	Size		n_items = recmf_ids_count(dataset->items);
+	uint64_t   *users;
+	uint64_t   *items;
+	rmf_hold_out choice = {.fraction = fraction, .seed = seed};
+	int64_t		n;
+
+	recmf_dataset_reserve(dataset, 2 * sizeof(uint64_t) * (n_users + n_items));
+	choice.keys[RMF_USERS] = users = keys_of(dataset, dataset->users);
+	choice.keys[RMF_ITEMS] = items = keys_of(dataset, dataset->items);
+	choice.greatest[RMF_USERS] = (uint64_t *) MemoryContextAllocHuge(dataset->context, sizeof(uint64_t) * n_users);
+	choice.greatest[RMF_ITEMS] = (uint64_t *) MemoryContextAllocHuge(dataset->context, sizeof(uint64_t) * n_items);
+
+	recmf_check_status(rmf_hold_out_choose(&choice, &dataset->by_user, &n, recmf_poll()), "hold ratings out");
+	if (n > 0)
+	{
+		recmf_dataset_reserve(dataset, sizeof(int64_t) * (n_users + 1) + (sizeof(int32_t) + sizeof(float)) * n);
+		make_csr(dataset, &dataset->held_out, n_users, n_items, n);
+		recmf_check_status(rmf_hold_out_apply(&choice, RMF_USERS, &dataset->by_user, &dataset->held_out,
+											  recmf_poll()), "hold ratings out");
+		recmf_check_status(rmf_hold_out_apply(&choice, RMF_ITEMS, &dataset->by_item, NULL,
+											  recmf_poll()), "hold ratings out");
+		rmf_csr_summarize(&dataset->by_user, &dataset->stats);
+	}
+	else
+		ereport(NOTICE,
+				(errmsg("there are too few ratings to hold some out, so training is not validated")));
+
+	pfree(users);
+	pfree(items);
+	pfree(choice.greatest[RMF_USERS]);
+	pfree(choice.greatest[RMF_ITEMS]);
 }

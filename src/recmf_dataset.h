@@ -16,6 +16,7 @@
 
 #include "core/rmf_als.h"
 #include "core/rmf_csr.h"
+#include "core/rmf_run.h"
 #include "recmf_ids.h"
 #include "recmf_options.h"
 
@@ -41,6 +42,9 @@ typedef struct RecmfDataset
 	rmf_csr		by_user;
 	rmf_csr		by_item;
 	rmf_csr_stats stats;
+
+	/* after recmf_dataset_hold_out(): by user, no longer in the others; else empty */
+	rmf_csr		held_out;
 } RecmfDataset;
 
 extern RecmfDataset *recmf_dataset_create(MemoryContext parent, Oid user_type, Oid item_type,
@@ -57,11 +61,17 @@ extern void recmf_dataset_add(RecmfDataset *dataset, Datum user, bool user_null,
 /* Duplicates are added up (implicit) or averaged (explicit).  Answers cancel. */
 extern void recmf_dataset_finish(RecmfDataset *dataset);
 
+/*
+ * Takes the ratings out of a finished dataset that the seed chooses (rmf_hold_out.h),
+ * about "fraction" of all.  A NOTICE where that is none.
+ */
+extern void recmf_dataset_hold_out(RecmfDataset *dataset, double fraction, uint64 seed);
+
 /* The settings that recmf_fit() will train with: what was not given, by rule from the finished dataset. */
 extern void recmf_resolve_settings(const RecmfDataset *dataset, const RecmfOptions *options,
 								   rmf_settings *settings);
 
-/* What a fit gives; arrays in the dataset's context, rows in the order of the sorted ids. */
+/* What a fit gives; arrays as long as the dataset's context, rows in the order of the sorted ids. */
 typedef struct RecmfFit
 {
 	rmf_settings settings;		/* resolved */
@@ -71,20 +81,30 @@ typedef struct RecmfFit
 	float	   *items;
 	float	   *gram_users;		/* factors x factors, or NULL */
 	float	   *gram_items;
-	int			n_losses;
-	rmf_loss   *losses;			/* one an iteration */
+	rmf_outcome outcome;
+	rmf_iteration *iterations;	/* outcome.iterations of them */
 } RecmfFit;
 
-/* Called before the first iteration, as iteration 0 without a loss, and after each (progress); may be NULL. */
-typedef void (*RecmfProgress) (void *arg, int iteration, int iterations, const rmf_loss *loss);
+/*
+ * What a caller of recmf_fit() does meanwhile; each may be NULL.  An error that
+ * one of them raises comes out of recmf_fit().
+ */
+typedef struct RecmfFitHooks
+{
+	/* The start values stand in rows, by rmf_side; others may be put in their place. */
+	void		(*started) (void *arg, float *const rows[2], int iterations);
+	/* An iteration is done: RMF_GO_ON, or RMF_STOP to leave it at that. */
+	rmf_verdict (*iterated) (void *arg, const rmf_iteration *iteration, int iterations);
+	void	   *arg;
+} RecmfFitHooks;
 
 /*
- * Trains on a finished dataset with at least one rating.  Checks the BLAS once
- * per backend.  Answers cancel within milliseconds.  An error that the
- * progress callback raises comes out of here as well.
+ * Trains on a finished dataset with at least one rating, of which some are held
+ * out where the options want a validation.  Checks the BLAS once per backend.
+ * Answers cancel within milliseconds.  hooks may be NULL.
  */
 extern RecmfFit *recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
-						   RecmfProgress progress, void *progress_arg);
+						   const RecmfFitHooks *hooks);
 
 /*
  * Raises ERRCODE_PROGRAM_LIMIT_EXCEEDED if "more" bytes beside what the dataset

@@ -13,52 +13,62 @@
 #include "utils/memutils.h"
 
 #include "recmf_dataset.h"
+#include "recmf_memory.h"
 #include "recmf_status.h"
 
-/* What a progress callback is called with. */
-typedef struct ProgressCall
+/* A call of a hook, for recmf_run_and_keep_error(). */
+typedef struct HookCall
 {
-	RecmfProgress progress;
-	void	   *arg;
-	int			iteration;
-	int			iterations;
-	rmf_loss   *losses;
-} ProgressCall;
+	const RecmfFitHooks *hooks;
+	RecmfFit   *fit;
+	const rmf_iteration *iteration;
+	rmf_verdict verdict;
+} HookCall;
 
 static void
-call_progress(void *arg)
+call_iterated(void *arg)
 {
-	ProgressCall *call = (ProgressCall *) arg;
+	HookCall   *call = (HookCall *) arg;
 
-	call->progress(call->arg, call->iteration, call->iterations, &call->losses[call->iteration - 1]);
+	call->verdict = call->hooks->iterated(call->hooks->arg, call->iteration, call->fit->settings.iterations);
 }
 
-static int
-iteration_done(void *arg, int iteration, const rmf_loss *loss)
+static rmf_verdict
+iteration_done(void *arg, const rmf_iteration *iteration)
 {
-	ProgressCall *call = (ProgressCall *) arg;
+	HookCall   *call = (HookCall *) arg;
 
 	call->iteration = iteration;
-	call->losses[iteration - 1] = *loss;
-	return call->progress != NULL && recmf_run_and_keep_error(call_progress, call);
+	call->fit->iterations[iteration->number - 1] = *iteration;
+	if (call->hooks == NULL || call->hooks->iterated == NULL)
+		return RMF_GO_ON;
+	if (recmf_run_and_keep_error(call_iterated, call))
+		return RMF_GIVE_UP;
+	return call->verdict;
 }
 
-static uint64_t *
-keys_of(const RecmfDataset *dataset, const RecmfIds *ids)
+static void
+fill_keys(const RecmfIds *ids, uint64_t *keys)
 {
 	int32		n = recmf_ids_count(ids);
-	uint64_t   *keys = (uint64_t *) MemoryContextAllocHuge(dataset->context, sizeof(uint64_t) * Max((Size) n, 1));
 	int32		i;
 
 	for (i = 0; i < n; i++)
 		keys[i] = recmf_ids_key(ids, i);
-	return keys;
 }
 
-static float *
-floats(const RecmfDataset *dataset, Size n)
+static rmf_ratings
+ratings_of(const rmf_csr *csr)
 {
-	return (float *) MemoryContextAllocHuge(dataset->context, sizeof(float) * Max(n, 1));
+	rmf_ratings ratings = {0};
+
+	ratings.n_rows = csr->n_rows;
+	ratings.n_columns = csr->n_columns;
+	ratings.n_entries = csr->n_entries;
+	ratings.start = csr->start;
+	ratings.column = csr->column;
+	ratings.value = csr->value;
+	return ratings;
 }
 
 void
@@ -76,76 +86,65 @@ recmf_resolve_settings(const RecmfDataset *dataset, const RecmfOptions *options,
 }
 
 RecmfFit *
-recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
-		  RecmfProgress progress, void *progress_arg)
+recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHooks *hooks)
 {
-	Size		n_users = recmf_ids_count(dataset->users);
-	Size		n_items = recmf_ids_count(dataset->items);
 	RecmfFit   *fit = (RecmfFit *) MemoryContextAllocZero(dataset->context, sizeof(RecmfFit));
-	Size		factors;
+	RecmfMemory *memory;
+	Size		run_size;
 	Size		workspace_size;
-	Size		packed_size;
 	void	   *workspace;
-	void	   *packed;
-	rmf_training training = {0};
-	ProgressCall call = {0};
-	rmf_loss	loss;
+	rmf_run_shape shape = {0};
+	rmf_run		run = {0};
+	rmf_leader	leader = {0};
+	rmf_stopping stopping = {0};
+	HookCall	call = {.hooks = hooks, .fit = fit};
 
 	Assert(dataset->stats.n_entries > 0);
 	recmf_blas_check_once();
 
+	if (options->settings.validation_fraction > 0)
+		recmf_dataset_hold_out(dataset, options->settings.validation_fraction, options->settings.seed);
 	recmf_resolve_settings(dataset, options, &fit->settings);
 	rmf_problem_init(&fit->problem, &fit->settings, &dataset->stats);
 	fit->dimensions = rmf_dimensions(&fit->problem);
 
-	factors = fit->problem.factors;
-	workspace_size = rmf_als_workspace_size(&fit->problem) + RMF_ALIGNMENT;
-	packed_size = rmf_als_packed_size(&fit->problem, Max(n_users, n_items)) + RMF_ALIGNMENT;
-	recmf_dataset_reserve(dataset,
-						  (n_users + n_items) * (sizeof(float) * fit->dimensions + sizeof(uint64_t)) +
-						  2 * sizeof(float) * factors * factors +
-						  workspace_size + packed_size + sizeof(rmf_loss) * fit->settings.iterations);
+	shape.problem = fit->problem;
+	shape.seed = fit->settings.seed;
+	shape.level = rmf_cpu_best();
+	shape.n[RMF_USERS] = recmf_ids_count(dataset->users);
+	shape.n[RMF_ITEMS] = recmf_ids_count(dataset->items);
+	shape.n_validation = dataset->held_out.n_entries;
+	run_size = rmf_run_lay_out(&shape, NULL, &run);
+	workspace_size = rmf_run_workspace_size(&shape) + RMF_ALIGNMENT;
+	recmf_dataset_reserve(dataset, run_size + workspace_size + sizeof(rmf_iteration) * fit->settings.iterations);
 
-	fit->users = floats(dataset, n_users * fit->dimensions);
-	fit->items = floats(dataset, n_items * fit->dimensions);
-	if (fit->problem.feedback == RMF_IMPLICIT)
-	{
-		fit->gram_users = floats(dataset, factors * factors);
-		fit->gram_items = floats(dataset, factors * factors);
-	}
-	fit->losses = (rmf_loss *) MemoryContextAllocZero(dataset->context,
-													  sizeof(rmf_loss) * fit->settings.iterations);
-	fit->n_losses = fit->settings.iterations;
+	fit->iterations = (rmf_iteration *) MemoryContextAllocZero(dataset->context,
+															   sizeof(rmf_iteration) * fit->settings.iterations);
 	workspace = MemoryContextAllocHuge(dataset->context, workspace_size);
-	packed = MemoryContextAllocHuge(dataset->context, packed_size);
+	memory = recmf_memory_create(dataset->context, run_size, false);
+	rmf_run_lay_out(&shape, recmf_memory_alloc(memory, run_size), &run);
+	run.ratings[RMF_USERS] = ratings_of(&dataset->by_user);
+	run.ratings[RMF_ITEMS] = ratings_of(&dataset->by_item);
+	if (shape.n_validation > 0)
+		run.validation = ratings_of(&dataset->held_out);
+	fill_keys(dataset->users, run.keys[RMF_USERS]);
+	fill_keys(dataset->items, run.keys[RMF_ITEMS]);
 
-	call.progress = progress;
-	call.arg = progress_arg;
-	call.iterations = fit->settings.iterations;
-	call.losses = fit->losses;
+	stopping.iterations = fit->settings.iterations;
+	stopping.patience = fit->settings.patience;
+	stopping.done = iteration_done;
+	stopping.done_arg = &call;
+	leader.workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
+	leader.poll = recmf_poll();
+	recmf_check_status(rmf_run_start(&run, &leader), "train the model");
+	if (hooks != NULL && hooks->started != NULL)
+		hooks->started(hooks->arg, run.rows, fit->settings.iterations);
+	recmf_check_status(rmf_run_iterate(&run, &stopping, &leader, &fit->outcome), "train the model");
 
-	training.problem = &fit->problem;
-	training.iterations = fit->settings.iterations;
-	training.seed = fit->settings.seed;
-	training.by_user = &dataset->by_user;
-	training.by_item = &dataset->by_item;
-	training.user_keys = keys_of(dataset, dataset->users);
-	training.item_keys = keys_of(dataset, dataset->items);
-	training.users = fit->users;
-	training.items = fit->items;
-	training.gram_users = fit->gram_users;
-	training.gram_items = fit->gram_items;
-	training.workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
-	training.packed = (void *) TYPEALIGN(RMF_ALIGNMENT, packed);
-	training.done = iteration_done;
-	training.done_arg = &call;
-	if (progress != NULL)
-		progress(progress_arg, 0, fit->settings.iterations, NULL);
-	recmf_check_status(rmf_als_train(&training, &loss, recmf_poll()), "train the model");
-
-	pfree(unconstify(uint64_t *, training.user_keys));
-	pfree(unconstify(uint64_t *, training.item_keys));
+	fit->users = run.rows[RMF_USERS];
+	fit->items = run.rows[RMF_ITEMS];
+	fit->gram_users = run.gram[RMF_USERS];
+	fit->gram_items = run.gram[RMF_ITEMS];
 	pfree(workspace);
-	pfree(packed);
 	return fit;
 }

@@ -254,6 +254,8 @@ solve_basket(const Basket *basket, const RecmfModel *model)
 	step.n_fixed = model->n_items;
 	step.gram = model->problem.feedback == RMF_IMPLICIT ? recmf_model_gram(model, RMF_ITEMS) : NULL;
 	step.packed = NULL;
+	step.level = rmf_cpu_best();
+	step.measure = 0;
 
 	recmf_blas_check_once();
 	solution = palloc0(sizeof(float) * basket->dimensions);

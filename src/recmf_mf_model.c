@@ -751,8 +751,8 @@ recmf_mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
 	int32		r;
 
 	start_header(&header, dataset, &fit->settings);
-	header.loss = fit->losses[fit->n_losses - 1].total;
-	header.rmse = fit->losses[fit->n_losses - 1].rmse;
+	header.loss = fit->outcome.kept.loss.total;
+	header.rmse = fit->outcome.kept.loss.rmse;
 	lay_out(&header, &layout);
 	Assert(layout.total <= MF_MODEL_MAX_SIZE);
 

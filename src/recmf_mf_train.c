@@ -144,7 +144,7 @@ recmf_mf_train_final(PG_FUNCTION_ARGS)
 		recmf_dataset_finish(dataset);
 		recmf_resolve_settings(dataset, &state->options, &settings);
 		recmf_mf_model_check_size(dataset, &settings);
-		model = recmf_mf_model_make(dataset, recmf_fit(dataset, &state->options, NULL, NULL));
+		model = recmf_mf_model_make(dataset, recmf_fit(dataset, &state->options, NULL));
 	}
 
 	MemoryContextDelete(dataset->context);

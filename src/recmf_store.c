@@ -424,19 +424,20 @@ float4_array(int n, const float *values)
 Datum
 recmf_losses_array(const RecmfFit *fit)
 {
-	Datum	   *elements = palloc(sizeof(Datum) * Max(fit->n_losses, 1));
+	int			n = fit->outcome.iterations;
+	Datum	   *elements = palloc(sizeof(Datum) * n);
 	int			i;
 
-	for (i = 0; i < fit->n_losses; i++)
-		elements[i] = Float8GetDatum(fit->losses[i].total);
-	return PointerGetDatum(construct_array(elements, fit->n_losses, FLOAT8OID, sizeof(float8),
+	for (i = 0; i < n; i++)
+		elements[i] = Float8GetDatum(fit->iterations[i].loss.total);
+	return PointerGetDatum(construct_array(elements, n, FLOAT8OID, sizeof(float8),
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 static void
 register_version(const RecmfStored *stored, int32 version, const char *source_text, const RecmfSource *source,
 				 const RecmfDataset *dataset, const RecmfFit *fit, const Side *items, const Side *users,
-				 const RecmfSeconds *seconds)
+				 Datum metrics, const RecmfSeconds *seconds)
 {
 	int			gram_length = fit->settings.factors * fit->settings.factors;
 	const struct
@@ -460,6 +461,7 @@ register_version(const RecmfStored *stored, int32 version, const char *source_te
 		{"rating_min", FLOAT8OID, Float8GetDatum(dataset->stats.min), false},
 		{"rating_max", FLOAT8OID, Float8GetDatum(dataset->stats.max), false},
 		{"loss", FLOAT8ARRAYOID, recmf_losses_array(fit), false},
+		{"metrics", JSONBOID, metrics, false},
 		{"seconds", JSONBOID, DirectFunctionCall1(jsonb_in,
 												  CStringGetDatum(psprintf("{\"read\": %.6f, \"train\": %.6f, \"write\": %.6f}",
 																		   seconds->read, seconds->train, seconds->write))), false},
@@ -592,7 +594,7 @@ drop_old_versions(const RecmfStored *stored, int32 oldest_kept)
 
 int32
 recmf_store_write(const RecmfStored *stored, const char *source_text, const RecmfSource *source,
-				  RecmfDataset *dataset, const RecmfFit *fit, RecmfSeconds *seconds)
+				  RecmfDataset *dataset, const RecmfFit *fit, Datum metrics, RecmfSeconds *seconds)
 {
 	bool		has_bias = fit->settings.feedback == RMF_EXPLICIT;
 	int32		version = stored->last_version + 1;
@@ -626,7 +628,7 @@ recmf_store_write(const RecmfStored *stored, const char *source_text, const Recm
 	INSTR_TIME_SUBTRACT(end, start);
 	seconds->write = INSTR_TIME_GET_DOUBLE(end);
 
-	register_version(stored, version, source_text, source, dataset, fit, &items, &users, seconds);
+	register_version(stored, version, source_text, source, dataset, fit, &items, &users, metrics, seconds);
 	/* the version before stays: a session may just have looked it up */
 	drop_old_versions(stored, stored->last_version);
 	return version;

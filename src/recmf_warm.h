@@ -33,8 +33,8 @@ typedef struct RecmfWarmCounts
 /*
  * Puts the old factors into the rows of the users and items that the old model
  * knew; those of the others stay as they are.  rows: by rmf_side, each count of
- * the dataset's ids x rmf_dimensions(&model->problem).  A WARNING where the old model
- * knew less than half.  Inside SPI_connect(), search_path pinned.
+ * the dataset's ids x rmf_dimensions(&model->problem).  A WARNING where the old
+ * model knew less than half.  Inside SPI_connect().
  */
 extern RecmfWarmCounts recmf_warm_load(const RecmfModel *model, const RecmfDataset *dataset,
 									   float *const rows[2]);

@@ -166,8 +166,8 @@ rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed,
 }
 
 rmf_status
-rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
-			 float *gram, void *memory, const rmf_poll *poll)
+rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows,
+				 float *gram, void *memory, const rmf_poll *poll)
 {
 	int			factors = problem->factors;
 	workspace	w;
@@ -176,7 +176,6 @@ rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
 		return RMF_BAD_ARGUMENT;
 	lay_out_workspace(problem, memory, &w);
 
-	memset(gram, 0, (size_t) factors * (size_t) factors * sizeof(float));
 	for (int64_t first = 0; first < n; first += PANEL_ROWS)
 	{
 		int			count = (int) (n - first < PANEL_ROWS ? n - first : PANEL_ROWS);
@@ -188,11 +187,43 @@ rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
 			memcpy(w.panel + t * w.stride, rows + (first + t) * factors, (size_t) factors * sizeof(float));
 		rmf_blas_syrk(factors, count, w.panel, w.stride, 1.0f, gram, factors);
 	}
-
-	for (int i = 0; i < factors; i++)
-		for (int j = 0; j < i; j++)
-			gram[(size_t) j * (size_t) factors + (size_t) i] = gram[(size_t) i * (size_t) factors + (size_t) j];
 	return RMF_OK;
+}
+
+void
+rmf_als_gram_finish(const rmf_problem *problem, int64_t n_parts, const float *parts, float *gram)
+{
+	size_t		factors = (size_t) problem->factors;
+	size_t		square = factors * factors;
+
+	for (size_t i = 0; i < factors; i++)
+	{
+		float	   *row = gram + i * factors;
+
+		memcpy(row, parts + i * factors, (i + 1) * sizeof(float));
+		for (int64_t p = 1; p < n_parts; p++)
+		{
+			const float *part = parts + (size_t) p * square + i * factors;
+
+			for (size_t j = 0; j <= i; j++)
+				row[j] += part[j];
+		}
+		for (size_t j = 0; j < i; j++)
+			gram[j * factors + i] = row[j];
+	}
+}
+
+rmf_status
+rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
+			 float *gram, void *memory, const rmf_poll *poll)
+{
+	rmf_status	status;
+
+	memset(gram, 0, (size_t) problem->factors * (size_t) problem->factors * sizeof(float));
+	status = rmf_als_gram_add(problem, n, rows, gram, memory, poll);
+	if (status == RMF_OK)
+		rmf_als_gram_finish(problem, 1, gram, gram);
+	return status;
 }
 
 /*
@@ -373,10 +404,56 @@ rmf_als_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,
 	return RMF_OK;
 }
 
+/*
+ * What a solved row adds to the objective.  Implicit: less a0 s^2, which the
+ * sum over all entries has again.
+ */
+static rmf_status
+measure_row(const rmf_half_step *step, int64_t n, const int32_t *column, const float *value,
+			const float *solution, rmf_sums *sums, const rmf_poll *poll)
+{
+	const rmf_problem *problem = step->problem;
+	int			is_explicit = problem->feedback == RMF_EXPLICIT;
+	int32_t		dimensions = rmf_dimensions(problem);
+	double		weight = 0;
+
+	for (int64_t t = 0; t < n; t++)
+		weight += is_explicit ? 1 : problem->strength * value[t];
+	sums->penalty += rmf_als_row_penalty(problem, weight, step->n_fixed) *
+		rmf_dot(problem->factors, solution, solution);
+	if (is_explicit)
+	{
+		double		bias = solution[rmf_bias_position(problem, step->side)];
+
+		sums->penalty += problem->bias_regularization * bias * bias;
+	}
+
+	for (int64_t t = 0; step->measure && t < n; t++)
+	{
+		double		score = rmf_dot(dimensions, solution, step->fixed + (int64_t) column[t] * dimensions);
+		double		error;
+
+		if (t % PANEL_ROWS == 0 && rmf_poll_cancelled(poll))
+			return RMF_CANCELLED;
+		if (is_explicit)
+		{
+			error = value[t] - problem->mean - score;
+			sums->fit += error * error;
+		}
+		else
+		{
+			error = 1 - score;
+			sums->fit += problem->strength * value[t] * error * error + problem->unobserved * (1 - 2 * score);
+		}
+		sums->squares += error * error;
+	}
+	return RMF_OK;
+}
+
 rmf_status
-rmf_als_half_step(const rmf_half_step *step, const rmf_csr *ratings,
-				  int64_t first, int64_t last, float *solved,
-				  void *memory, const rmf_poll *poll)
+rmf_als_half_step(const rmf_half_step *step, int64_t n_rows, const int64_t *start,
+				  const int32_t *column, const float *value, const float *weight,
+				  float *solved, rmf_sums *sums, void *memory, const rmf_poll *poll)
 {
 	const rmf_problem *problem = step->problem;
 	int32_t		dimensions = rmf_dimensions(problem);
@@ -384,7 +461,7 @@ rmf_als_half_step(const rmf_half_step *step, const rmf_csr *ratings,
 	const rmf_cg_kernels *kernels = NULL;
 	rmf_cg_scratch scratch;
 
-	if (first < 0 || last > ratings->n_rows || ratings->n_columns != step->n_fixed)
+	if (n_rows < 0 || weight != NULL)
 		return RMF_BAD_ARGUMENT;
 	if (side != NULL)
 	{
@@ -394,18 +471,20 @@ rmf_als_half_step(const rmf_half_step *step, const rmf_csr *ratings,
 		rmf_cg_lay_out_scratch(problem, (char *) memory + rmf_als_row_workspace_size(problem), &scratch);
 	}
 
-	for (int64_t r = first; r < last; r++)
+	for (int64_t r = 0; r < n_rows; r++)
 	{
-		int64_t		start = ratings->start[r];
-		int64_t		n = ratings->start[r + 1] - start;
+		int64_t		at = start[r] - start[0];
+		int64_t		n = start[r + 1] - start[r];
 		rmf_status	status = RMF_SINGULAR;
 
 		if (kernels != NULL && n > 0)
-			status = rmf_cg_solve_row(kernels, step, side, n, ratings->column + start,
-									  ratings->value + start, solved + r * dimensions, &scratch, poll);
+			status = rmf_cg_solve_row(kernels, step, side, n, column + at, value + at,
+									  solved + r * dimensions, &scratch, poll);
 		if (status == RMF_SINGULAR)
-			status = rmf_als_solve_row(step, n, ratings->column + start, ratings->value + start,
+			status = rmf_als_solve_row(step, n, column + at, value + at,
 									   solved + r * dimensions, memory, poll);
+		if (status == RMF_OK && sums != NULL)
+			status = measure_row(step, n, column + at, value + at, solved + r * dimensions, sums, poll);
 		if (status != RMF_OK)
 			return status;
 	}

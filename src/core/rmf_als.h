@@ -107,7 +107,7 @@ typedef struct rmf_problem
 	double		regularization;
 	double		regularization_scaling;
 	double		bias_regularization;
-	rmf_solver	solver;			/* only rmf_als_half_step() and rmf_als_train() look */
+	rmf_solver	solver;			/* only rmf_als_half_step() looks */
 	double		start_sd;		/* standard deviation of start values; only rmf_als_start() looks */
 } rmf_problem;
 
@@ -142,9 +142,17 @@ extern void rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t se
  * gram (factors x factors, full, row-major) := sum over rows of the factors'
  * outer products, without a0.  Summed in blocks of fixed size in fixed order.
  * Only for implicit feedback.
+ *
+ * The same in parts: the first adds what n rows give to the lower triangle of a
+ * part, the second makes the matrix of the parts, one after the other in memory,
+ * in their order; "gram" may be a single part.
  */
 extern rmf_status rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
 							   float *gram, void *workspace, const rmf_poll *poll);
+extern rmf_status rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows,
+								   float *gram, void *workspace, const rmf_poll *poll);
+extern void rmf_als_gram_finish(const rmf_problem *problem, int64_t n_parts, const float *parts,
+								float *gram);
 
 /* One half-step: the rows of "side" are solved, those of the other side stand still. */
 typedef struct rmf_half_step
@@ -155,7 +163,23 @@ typedef struct rmf_half_step
 	int64_t		n_fixed;		/* implicit: all rows of the other side count as unobserved */
 	const float *gram;			/* implicit: rmf_als_gram() of all rows of the other side */
 	const void *packed;			/* rmf_als_pack() of this step, or NULL: all rows are solved exactly */
+	rmf_cpu_level level;		/* of the exact solver: rmf_cpu_best(), or a lower one */
+	int			measure;		/* does rmf_als_half_step() add up fit and squares? */
 } rmf_half_step;
+
+/*
+ * What solved rows add to the objective (rmf_als.h, head).  "fit" has for
+ * implicit feedback what observed entries add beside a0 times the sum of s^2
+ * over all entries, which is the inner product of the two Gram matrices; so
+ * the sums of both sides' penalties, of one side's fit, and that product are
+ * the objective.
+ */
+typedef struct rmf_sums
+{
+	double		fit;
+	double		squares;		/* of errors: rating - prediction, or 1 - s */
+	double		penalty;
+} rmf_sums;
 
 /* What rmf_als_gram() and rmf_als_solve_row() need, and with it rmf_als_half_step(). */
 extern size_t rmf_als_row_workspace_size(const rmf_problem *problem);
@@ -184,15 +208,24 @@ extern rmf_status rmf_als_solve_row(const rmf_half_step *step, int64_t n, const 
 									const rmf_poll *poll);
 
 /*
- * The rows first <= r < last of "ratings" (by rows of step->side), into
- * solved + r * dimensions: by rmf_als_solve_row(), or as problem->solver says
- * by steps from what stands there.  A row whose steps break down is solved
- * exactly.  What becomes of a row depends on nothing but its ratings, itself
- * and the step.
+ * n_rows consecutive rows of step->side, the first of them at solved: by
+ * rmf_als_solve_row(), or as problem->solver says by steps from what stands
+ * there.  A row whose steps break down is solved exactly.  What becomes of a
+ * row depends on nothing but its ratings, itself and the step.
+ *
+ * start: n_rows + 1 ascending offsets; the ratings of row r begin at
+ * column[start[r] - start[0]], so that a window of a long file serves as well
+ * as an array.  weight: one a rating (explicit feedback only), NULL: all 1.
+ *
+ * sums (may be NULL) grow by the penalty of the rows and, where step->measure,
+ * by fit and squares of their ratings at the new solution.
+ *
+ * Errors: as rmf_als_solve_row().
  */
-extern rmf_status rmf_als_half_step(const rmf_half_step *step, const rmf_csr *ratings,
-									int64_t first, int64_t last, float *solved,
-									void *workspace, const rmf_poll *poll);
+extern rmf_status rmf_als_half_step(const rmf_half_step *step, int64_t n_rows, const int64_t *start,
+									const int32_t *column, const float *value, const float *weight,
+									float *solved, rmf_sums *sums, void *workspace,
+									const rmf_poll *poll);
 
 /*
  * lambda (weight + a0 n_other)^nu: what |x|^2 of a row costs.  weight: the sum
@@ -224,31 +257,5 @@ extern double rmf_als_score(const rmf_problem *problem, const float *user, const
  */
 extern int	rmf_als_predict(const rmf_problem *problem, const float *user, const float *item,
 							double min, double max, double *prediction);
-
-/* Called after each iteration, 1-based; nonzero stops training with RMF_CANCELLED. */
-typedef int (*rmf_iteration_done) (void *arg, int iteration, const rmf_loss *loss);
-
-/* A whole training run on one core; users and items are started by rmf_als_start(). */
-typedef struct rmf_training
-{
-	const rmf_problem *problem;
-	int32_t		iterations;
-	uint64_t	seed;
-	const rmf_csr *by_user;
-	const rmf_csr *by_item;
-	const uint64_t *user_keys;	/* for rmf_als_start() */
-	const uint64_t *item_keys;
-	float	   *users;			/* out: n_users x dimensions */
-	float	   *items;			/* out: n_items x dimensions */
-	float	   *gram_users;		/* out, implicit: factors x factors; of the final rows */
-	float	   *gram_items;
-	void	   *workspace;
-	void	   *packed;			/* rmf_als_packed_size() for the larger of the two sides */
-	rmf_iteration_done done;	/* may be NULL */
-	void	   *done_arg;
-} rmf_training;
-
-/* On success every row is finite (RMF_NOT_FINITE otherwise). */
-extern rmf_status rmf_als_train(const rmf_training *training, rmf_loss *loss, const rmf_poll *poll);
 
 #endif							/* RMF_ALS_H */

@@ -95,43 +95,83 @@ pack_gram(const rmf_problem *problem, const float *gram, int width, float *padde
 }
 
 rmf_status
-rmf_cg_pack(const rmf_half_step *step, rmf_cpu_level level, void *memory, const rmf_poll *poll)
+rmf_cg_pack_begin(const rmf_half_step *step, rmf_cpu_level level, void *memory)
+{
+	const rmf_cg_kernels *kernels = rmf_cg_kernels_of(level);
+	rmf_cg_side *side = memory;
+
+	if (kernels == NULL || step->n_fixed < 0)
+		return RMF_BAD_ARGUMENT;
+	lay_out_side(step->problem, step->n_fixed, kernels->block, side);
+	side->level = (int32_t) level;
+	return RMF_OK;
+}
+
+rmf_status
+rmf_cg_pack_rows(const rmf_half_step *step, int64_t first, int64_t last, void *memory,
+				 rmf_cg_squares *squares, const rmf_poll *poll)
 {
 	const rmf_problem *problem = step->problem;
-	const rmf_cg_kernels *kernels = rmf_cg_kernels_of(level);
+	rmf_cg_side *side = memory;
+	const rmf_cg_kernels *kernels = rmf_cg_kernels_of((rmf_cpu_level) side->level);
 	int			is_explicit = problem->feedback == RMF_EXPLICIT;
 	int32_t		dimensions = rmf_dimensions(problem);
 	int32_t		bias = is_explicit ?
 		rmf_bias_position(problem, step->side == RMF_USERS ? RMF_ITEMS : RMF_USERS) : 0;
-	rmf_cg_side *side = memory;
 	char	   *base = memory;
-	double		squares = 0;
 
-	if (kernels == NULL || step->n_fixed < 0)
+	if (kernels == NULL || first < 0 || last > side->n)
 		return RMF_BAD_ARGUMENT;
-	lay_out_side(problem, step->n_fixed, kernels->block, side);
-	side->level = (int32_t) level;
-
-	side->largest_square = 0;
-	for (int64_t r = 0; r < step->n_fixed; r++)
+	squares->sum = 0;
+	squares->largest = 0;
+	for (int64_t r = first; r < last; r++)
 	{
 		const float *row = step->fixed + r * dimensions;
 		double		square = rmf_dot(problem->factors, row, row);
 
-		if (r % POLL_ROWS == 0 && rmf_poll_cancelled(poll))
+		if ((r - first) % POLL_ROWS == 0 && rmf_poll_cancelled(poll))
 			return RMF_CANCELLED;
 		kernels->pack(problem->factors, row, side->words,
 					  (uint32_t *) (base + side->rows) + r * side->words);
 		if (is_explicit)
 			((float *) (base + side->biases))[r] = row[bias];
-		squares += square;
-		if (square > side->largest_square)
-			side->largest_square = square;
+		squares->sum += square;
+		if (square > squares->largest)
+			squares->largest = square;
 	}
-	side->mean_square = step->n_fixed > 0 ? squares / ((double) step->n_fixed * problem->factors) : 0;
-	side->trace = is_explicit ? 0 :
-		pack_gram(problem, step->gram, side->width, (float *) (base + side->gram));
 	return RMF_OK;
+}
+
+void
+rmf_cg_pack_finish(const rmf_half_step *step, int64_t n_slices, const rmf_cg_squares *squares, void *memory)
+{
+	const rmf_problem *problem = step->problem;
+	rmf_cg_side *side = memory;
+	double		sum = 0;
+
+	side->largest_square = 0;
+	for (int64_t s = 0; s < n_slices; s++)
+	{
+		sum += squares[s].sum;
+		if (squares[s].largest > side->largest_square)
+			side->largest_square = squares[s].largest;
+	}
+	side->mean_square = side->n > 0 ? sum / ((double) side->n * problem->factors) : 0;
+	side->trace = problem->feedback == RMF_EXPLICIT ? 0 :
+		pack_gram(problem, step->gram, side->width, (float *) ((char *) memory + side->gram));
+}
+
+rmf_status
+rmf_cg_pack(const rmf_half_step *step, rmf_cpu_level level, void *memory, const rmf_poll *poll)
+{
+	rmf_cg_squares squares;
+	rmf_status	status = rmf_cg_pack_begin(step, level, memory);
+
+	if (status == RMF_OK)
+		status = rmf_cg_pack_rows(step, 0, step->n_fixed, memory, &squares, poll);
+	if (status == RMF_OK)
+		rmf_cg_pack_finish(step, 1, &squares, memory);
+	return status;
 }
 
 size_t

@@ -94,8 +94,27 @@ extern const rmf_cg_kernels *rmf_cg_kernels_of(rmf_cpu_level level);
 /* Bytes of a packed side, the same for all levels. */
 extern size_t rmf_cg_side_size(const rmf_problem *problem, int64_t n_fixed);
 
-/* Packs step->fixed and step->gram.  RMF_BAD_ARGUMENT where the level is lacking. */
-extern rmf_status rmf_cg_pack(const rmf_half_step *step, rmf_cpu_level level, void *memory,
+/* What packing learns of a slice of rows. */
+typedef struct rmf_cg_squares
+{
+	double		sum;			/* of |y|^2 */
+	double		largest;
+} rmf_cg_squares;
+
+/*
+ * Packs step->fixed and step->gram into "side", rmf_cg_side_size() bytes:
+ * begin; any slices of rows, by anyone and in any order; finish with the
+ * slices' squares, which are added in the order given.  step->gram is read by
+ * rmf_cg_pack_finish() alone.  RMF_BAD_ARGUMENT where the level is lacking.
+ */
+extern rmf_status rmf_cg_pack_begin(const rmf_half_step *step, rmf_cpu_level level, void *side);
+extern rmf_status rmf_cg_pack_rows(const rmf_half_step *step, int64_t first, int64_t last, void *side,
+								   rmf_cg_squares *squares, const rmf_poll *poll);
+extern void rmf_cg_pack_finish(const rmf_half_step *step, int64_t n_slices, const rmf_cg_squares *squares,
+							   void *side);
+
+/* All of it. */
+extern rmf_status rmf_cg_pack(const rmf_half_step *step, rmf_cpu_level level, void *side,
 							  const rmf_poll *poll);
 
 /* Lays out the scratch in "memory"; returns its size, the same for all levels.  Only counts where memory is NULL. */

@@ -25,6 +25,28 @@ typedef struct rmf_csr
 	float	   *value;
 } rmf_csr;
 
+/*
+ * Reads n entries from first_entry on into the given arrays ("weight" may be
+ * NULL); nonzero: failed, and the caller of the run keeps the reason.
+ */
+typedef int (*rmf_load_entries) (void *arg, int64_t first_entry, int64_t n,
+								 int32_t *column, float *value, float *weight);
+
+/* One orientation of the ratings, as training reads it. */
+typedef struct rmf_ratings
+{
+	int64_t		n_rows;
+	int64_t		n_columns;
+	int64_t		n_entries;		/* start[n_rows] */
+	const int64_t *start;		/* n_rows + 1; always in memory */
+	const int32_t *column;		/* NULL: entries are loaded window by window */
+	const float *value;
+	const float *weight;		/* NULL: all 1 */
+	int			has_weight;		/* whether entries that are loaded have weights */
+	rmf_load_entries load;		/* where column is NULL */
+	void	   *load_arg;
+} rmf_ratings;
+
 /* What becomes of several values of one (row, column). */
 typedef enum rmf_merge
 {

@@ -13,6 +13,8 @@
 
 #include "rmf_als.h"
 #include "rmf_random.h"
+#include "rmf_run.h"
+#include "unit.h"
 
 typedef struct dataset
 {
@@ -123,11 +125,20 @@ free_dataset(dataset data)
 	free_csr(data.by_item);
 }
 
-static inline int
-record_loss(void *arg, int iteration, const rmf_loss *loss)
+static inline rmf_verdict
+record_loss(void *arg, const rmf_iteration *iteration)
 {
-	((model *) arg)->losses[iteration] = *loss;
-	return 0;
+	((model *) arg)->losses[iteration->number] = iteration->loss;
+	return RMF_GO_ON;
+}
+
+static inline rmf_ratings
+ratings_of(const rmf_csr *csr)
+{
+	return (rmf_ratings) {
+		.n_rows = csr->n_rows, .n_columns = csr->n_columns, .n_entries = csr->n_entries,
+		.start = csr->start, .column = csr->column, .value = csr->value
+	};
 }
 
 /* Keys 1000, 1001, ... of users and 1, 2, ... of items. */
@@ -162,27 +173,67 @@ make_model(const dataset *data, rmf_settings settings)
 	return m;
 }
 
+static inline rmf_run_shape
+shape_of(const model *m, const dataset *data)
+{
+	return (rmf_run_shape) {
+		.problem = m->problem, .seed = m->settings.seed, .level = rmf_cpu_best(),
+		.n = {data->by_user.n_rows, data->by_item.n_rows}
+	};
+}
+
+/* A run in memory of its own, which *memory is to be freed for. */
+static inline rmf_run
+make_run(const model *m, const dataset *data, const rmf_run_shape *shape, void **memory)
+{
+	rmf_run		run = {0};
+
+	*memory = allocate(rmf_run_lay_out(shape, NULL, &run));
+	rmf_run_lay_out(shape, *memory, &run);
+	run.ratings[RMF_USERS] = ratings_of(&data->by_user);
+	run.ratings[RMF_ITEMS] = ratings_of(&data->by_item);
+	memcpy(run.keys[RMF_USERS], m->user_keys, (size_t) shape->n[RMF_USERS] * sizeof(uint64_t));
+	memcpy(run.keys[RMF_ITEMS], m->item_keys, (size_t) shape->n[RMF_ITEMS] * sizeof(uint64_t));
+	return run;
+}
+
+/* What a run has made, into the model. */
+static inline void
+take_result(model *m, const rmf_run *run)
+{
+	size_t		row = (size_t) m->dimensions * sizeof(float);
+	size_t		square = (size_t) m->problem.factors * (size_t) m->problem.factors * sizeof(float);
+
+	memcpy(m->users, run->rows[RMF_USERS], (size_t) run->shape.n[RMF_USERS] * row);
+	memcpy(m->items, run->rows[RMF_ITEMS], (size_t) run->shape.n[RMF_ITEMS] * row);
+	if (m->problem.feedback == RMF_IMPLICIT)
+	{
+		memcpy(m->gram_users, run->gram[RMF_USERS], square);
+		memcpy(m->gram_items, run->gram[RMF_ITEMS], square);
+	}
+}
+
 static inline rmf_status
 train(model *m, const dataset *data, const rmf_poll *poll)
 {
-	rmf_training training;
+	rmf_run_shape shape = shape_of(m, data);
+	rmf_stopping stopping = {m->settings.iterations, 0, record_loss, m};
+	rmf_outcome outcome;
+	void	   *memory;
+	rmf_run		run = make_run(m, data, &shape, &memory);
+	rmf_leader	leader = {NULL, allocate(rmf_run_workspace_size(&shape)), poll};
+	rmf_status	status = rmf_run_start(&run, &leader);
 
-	training.problem = &m->problem;
-	training.iterations = m->settings.iterations;
-	training.seed = m->settings.seed;
-	training.by_user = &data->by_user;
-	training.by_item = &data->by_item;
-	training.user_keys = m->user_keys;
-	training.item_keys = m->item_keys;
-	training.users = m->users;
-	training.items = m->items;
-	training.gram_users = m->gram_users;
-	training.gram_items = m->gram_items;
-	training.workspace = m->workspace;
-	training.packed = m->packed;
-	training.done = record_loss;
-	training.done_arg = m;
-	return rmf_als_train(&training, &m->loss, poll);
+	if (status == RMF_OK)
+		status = rmf_run_iterate(&run, &stopping, &leader, &outcome);
+	if (status == RMF_OK)
+	{
+		m->loss = outcome.kept.loss;
+		take_result(m, &run);
+	}
+	free(leader.workspace);
+	free(memory);
+	return status;
 }
 
 static inline void
@@ -211,7 +262,19 @@ half_step_of(const model *m, const dataset *data, rmf_side side)
 	step.n_fixed = side == RMF_USERS ? data->by_item.n_rows : data->by_user.n_rows;
 	step.gram = side == RMF_USERS ? m->gram_items : m->gram_users;
 	step.packed = NULL;
+	step.level = rmf_cpu_best();
+	step.measure = 0;
 	return step;
+}
+
+/* rmf_als_half_step() for the rows first <= r < last of a matrix. */
+static inline rmf_status
+solve_rows(const rmf_half_step *step, const rmf_csr *ratings, int64_t first, int64_t last,
+		   float *rows, rmf_sums *sums, void *workspace, const rmf_poll *poll)
+{
+	return rmf_als_half_step(step, last - first, ratings->start + first,
+							 ratings->column + ratings->start[first], ratings->value + ratings->start[first],
+							 NULL, rows + first * rmf_dimensions(step->problem), sums, workspace, poll);
 }
 
 /* The prediction without mean, in double. */
@@ -293,6 +356,23 @@ plain_loss(const model *m, const dataset *data)
 		plain_penalty(m, &data->by_user, m->users, RMF_USERS, m->problem.feedback == RMF_IMPLICIT ? 1 / divisor : 0) +
 		plain_penalty(m, &data->by_item, m->items, RMF_ITEMS, m->problem.feedback == RMF_IMPLICIT ? 1 / divisor : 0);
 	return loss;
+}
+
+/* The sums of a half-step of the users against the objective, cell by cell; gram_users is up to date. */
+static inline void
+check_sums(const model *m, const dataset *data, const rmf_sums *sums)
+{
+	rmf_loss	plain = plain_loss(m, data);
+	int			is_implicit = m->problem.feedback == RMF_IMPLICIT;
+	double		of_items = plain_penalty(m, &data->by_item, m->items, RMF_ITEMS,
+										 is_implicit ? m->problem.unobserved : 0);
+	double		all = 0;
+
+	for (int i = 0; is_implicit && i < m->problem.factors * m->problem.factors; i++)
+		all += m->problem.unobserved * m->gram_users[i] * m->gram_items[i];
+	CHECK_NEAR(sums->fit + all, plain.fit, 1e-5 * plain.total);
+	CHECK_NEAR(sums->penalty, plain.total - plain.fit - of_items, 1e-5 * plain.total);
+	CHECK_NEAR(sqrt(sums->squares / (double) data->stats.n_entries), plain.rmse, 1e-5);
 }
 
 /* A x = b by elimination with row pivoting; x replaces b. */

@@ -359,10 +359,10 @@ test_half_step(rmf_cpu_level level, rmf_feedback feedback)
 
 	memcpy(whole, m->users, bytes);
 	memcpy(in_parts, m->users, bytes);
-	CHECK(rmf_als_half_step(&step, &data.by_user, 0, 60, whole, m->workspace, NULL) == RMF_OK);
-	CHECK(rmf_als_half_step(&step, &data.by_user, 17, 60, in_parts, m->workspace, NULL) == RMF_OK);
+	CHECK(solve_rows(&step, &data.by_user, 0, 60, whole, NULL, m->workspace, NULL) == RMF_OK);
+	CHECK(solve_rows(&step, &data.by_user, 17, 60, in_parts, NULL, m->workspace, NULL) == RMF_OK);
 	memset(m->workspace, 0xff, rmf_als_workspace_size(&m->problem));
-	CHECK(rmf_als_half_step(&step, &data.by_user, 0, 17, in_parts, m->workspace, NULL) == RMF_OK);
+	CHECK(solve_rows(&step, &data.by_user, 0, 17, in_parts, NULL, m->workspace, NULL) == RMF_OK);
 	CHECK(memcmp(whole, in_parts, bytes) == 0);
 	/* the last user has no rating */
 	for (int j = 0; j < m->problem.factors; j++)
@@ -370,21 +370,21 @@ test_half_step(rmf_cpu_level level, rmf_feedback feedback)
 
 	m->problem.regularization = 0;
 	CHECK(rmf_als_pack(&step, level, m->packed, NULL) == RMF_OK);
-	CHECK(rmf_als_half_step(&step, &data.by_user, 0, 60, whole, m->workspace, NULL) == RMF_OK);
+	CHECK(solve_rows(&step, &data.by_user, 0, 60, whole, NULL, m->workspace, NULL) == RMF_OK);
 	step.packed = NULL;
-	CHECK(rmf_als_half_step(&step, &data.by_user, 0, 60, exact, m->workspace, NULL) == RMF_OK);
+	CHECK(solve_rows(&step, &data.by_user, 0, 60, exact, NULL, m->workspace, NULL) == RMF_OK);
 	CHECK(memcmp(whole, exact, bytes) == 0);
 
 	/* a side that was packed for something else */
 	step.packed = m->packed;
 	m->problem.solver = RMF_SOLVER_EXACT;
-	CHECK(rmf_als_half_step(&step, &data.by_user, 0, 60, whole, m->workspace, NULL) == RMF_BAD_ARGUMENT);
+	CHECK(solve_rows(&step, &data.by_user, 0, 60, whole, NULL, m->workspace, NULL) == RMF_BAD_ARGUMENT);
 	CHECK(rmf_als_pack(&step, level, m->packed, NULL) == RMF_BAD_ARGUMENT);
 	CHECK(rmf_als_packed_size(&m->problem, 45) == 0);
 	m->problem.solver = RMF_SOLVER_CG;
 	step = half_step_of(m, &data, RMF_ITEMS);
 	step.packed = m->packed;
-	CHECK(rmf_als_half_step(&step, &data.by_item, 0, 45, m->items, m->workspace, NULL) == RMF_BAD_ARGUMENT);
+	CHECK(solve_rows(&step, &data.by_item, 0, 45, m->items, NULL, m->workspace, NULL) == RMF_BAD_ARGUMENT);
 	CHECK(rmf_als_pack(&step, (rmf_cpu_level) 3, m->packed, NULL) == RMF_BAD_ARGUMENT);
 	free(whole);
 	free(in_parts);

@@ -255,7 +255,8 @@ half_step(bench *b, rmf_side side, int level)
 	float	   *solved = side == RMF_USERS ? b->users : b->items;
 	rmf_half_step step = {
 		&b->problem, side, side == RMF_USERS ? b->items : b->users, ratings->n_columns,
-		side == RMF_USERS ? b->gram_items : b->gram_users, NULL
+		side == RMF_USERS ? b->gram_items : b->gram_users, NULL,
+		(rmf_cpu_level) (level < 0 ? 0 : level), 0
 	};
 
 	if (level < 0)
@@ -267,7 +268,8 @@ half_step(bench *b, rmf_side side, int level)
 			check(rmf_als_pack(&step, (rmf_cpu_level) level, b->packed, NULL), "pack");
 			step.packed = b->packed;
 		}
-		check(rmf_als_half_step(&step, ratings, 0, ratings->n_rows, solved, b->workspace, NULL), "half-step");
+		check(rmf_als_half_step(&step, ratings->n_rows, ratings->start, ratings->column, ratings->value,
+								NULL, solved, NULL, b->workspace, NULL), "half-step");
 	}
 	check(rmf_als_gram(&b->problem, ratings->n_rows, solved,
 					   side == RMF_USERS ? b->gram_users : b->gram_items, b->workspace, NULL), "gram");

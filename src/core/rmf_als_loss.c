@@ -1,14 +1,9 @@
 /*
- * rmf_als_train.c
- *	  The objective's value, and a whole training run on one core.
+ * rmf_als_loss.c
+ *	  Predictions, and the objective's value in one pass over all ratings.
  *
- * An iteration solves all users against the items, then all items against the
- * new users, then evaluates the objective.  For implicit feedback each
- * half-step needs the Gram matrix of the side that stands still, and the loss
- * needs both; each is computed once after its side has moved.
- *
- * Steps (rmf_cg.h) are not followed by an exact iteration: it lowers the loss
- * by as much as one more iteration of steps does, at ten times the cost.
+ * Training doesn't call rmf_als_loss(), for half-steps add the same up on
+ * their way; it is what they are tested against.
  *
  * The sum of s^2 over all (user, item) is the inner product of the two Gram
  * matrices, so the loss costs one dot product a rating.
@@ -20,9 +15,6 @@
 
 /* How many multiplications are made between two polls. */
 #define POLL_PRODUCTS (1 << 20)
-
-/* How many random numbers are drawn between two polls. */
-#define POLL_DRAWS (1 << 16)
 
 double
 rmf_als_score(const rmf_problem *problem, const float *user, const float *item)
@@ -171,91 +163,4 @@ rmf_als_loss(const rmf_problem *problem, const rmf_csr *by_user, const rmf_csr *
 	loss->total = loss->fit + penalty_users + penalty_items;
 	loss->rmse = by_user->n_entries > 0 ? sqrt(observed.squares / (double) by_user->n_entries) : 0;
 	return isfinite(loss->total) ? RMF_OK : RMF_NOT_FINITE;
-}
-
-static rmf_status
-start_side(const rmf_training *training, rmf_side side, const rmf_poll *poll)
-{
-	int			is_users = side == RMF_USERS;
-	int64_t		n = is_users ? training->by_user->n_rows : training->by_item->n_rows;
-	const uint64_t *keys = is_users ? training->user_keys : training->item_keys;
-	float	   *rows = is_users ? training->users : training->items;
-	int32_t		dimensions = rmf_dimensions(training->problem);
-	int64_t		at_once = POLL_DRAWS / dimensions;
-
-	for (int64_t first = 0; first < n; first += at_once)
-	{
-		if (rmf_poll_cancelled(poll))
-			return RMF_CANCELLED;
-		rmf_als_start(training->problem, side, training->seed,
-					  n - first < at_once ? n - first : at_once,
-					  keys + first, rows + first * dimensions);
-	}
-	return RMF_OK;
-}
-
-static rmf_status
-solve_side(const rmf_training *training, rmf_side side, const rmf_poll *poll)
-{
-	int			is_users = side == RMF_USERS;
-	const rmf_csr *ratings = is_users ? training->by_user : training->by_item;
-	float	   *solved = is_users ? training->users : training->items;
-	rmf_half_step step;
-	rmf_status	status;
-
-	step.problem = training->problem;
-	step.side = side;
-	step.fixed = is_users ? training->items : training->users;
-	step.n_fixed = ratings->n_columns;
-	step.gram = is_users ? training->gram_items : training->gram_users;
-	step.packed = NULL;
-	if (rmf_als_packed_size(training->problem, step.n_fixed) > 0)
-	{
-		status = rmf_als_pack(&step, rmf_cpu_best(), training->packed, poll);
-		if (status != RMF_OK)
-			return status;
-		step.packed = training->packed;
-	}
-
-	status = rmf_als_half_step(&step, ratings, 0, ratings->n_rows, solved,
-							   training->workspace, poll);
-	if (status == RMF_OK && training->problem->feedback == RMF_IMPLICIT)
-		status = rmf_als_gram(training->problem, ratings->n_rows, solved,
-							  is_users ? training->gram_users : training->gram_items,
-							  training->workspace, poll);
-	return status;
-}
-
-rmf_status
-rmf_als_train(const rmf_training *training, rmf_loss *loss, const rmf_poll *poll)
-{
-	const rmf_problem *problem = training->problem;
-	const rmf_csr *by_user = training->by_user;
-	const rmf_csr *by_item = training->by_item;
-	rmf_status	status;
-
-	if (training->iterations < 1 || by_user->n_rows != by_item->n_columns ||
-		by_user->n_columns != by_item->n_rows || by_user->n_entries != by_item->n_entries)
-		return RMF_BAD_ARGUMENT;
-
-	status = start_side(training, RMF_USERS, poll);
-	if (status == RMF_OK)
-		status = start_side(training, RMF_ITEMS, poll);
-	if (status == RMF_OK && problem->feedback == RMF_IMPLICIT)
-		status = rmf_als_gram(problem, by_item->n_rows, training->items, training->gram_items,
-							  training->workspace, poll);
-
-	for (int iteration = 1; status == RMF_OK && iteration <= training->iterations; iteration++)
-	{
-		status = solve_side(training, RMF_USERS, poll);
-		if (status == RMF_OK)
-			status = solve_side(training, RMF_ITEMS, poll);
-		if (status == RMF_OK)
-			status = rmf_als_loss(problem, by_user, by_item, training->users, training->items,
-								  training->gram_users, training->gram_items, loss, poll);
-		if (status == RMF_OK && training->done != NULL &&
-			training->done(training->done_arg, iteration, loss))
-			status = RMF_CANCELLED;
-	}
-	return status;
 }

@@ -1,0 +1,792 @@
+/*
+ * rmf_run.c
+ *	  Phases and tasks of a training run: see rmf_run.h.
+ *
+ * Tasks of SOLVE are runs of consecutive rows of about the same cost, and the
+ * costliest are handed out first, so that all processes end at about the same
+ * time; one row is never divided.  What a row costs is proportional to its
+ * ratings and, for the product with the Gram matrix (steps) or the
+ * factorisation (exact solution), half as many more as there are factors.
+ *
+ * Other phases work on slices of equal numbers of rows.  There are few of them
+ * where factors are many, for each slice has a Gram matrix of its own.
+ *
+ * Steps (rmf_cg.h) are not followed by an exact iteration: it lowers the loss
+ * by as much as one more iteration of steps does, at ten times the cost.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "rmf_blas.h"
+#include "rmf_layout.h"
+#include "rmf_random.h"
+#include "rmf_run.h"
+#include "rmf_vector.h"
+
+/* At most about so many tasks of SOLVE a side, of at least such a cost (in ratings). */
+#define SOLVE_TASKS 512
+#define LEAST_COST 2048
+
+#define MOST_SLICES 64
+#define LEAST_SLICE_ROWS 1024
+
+/* Rows that are packed and multiplied while they are in the cache. */
+#define BLOCK_ROWS 256
+
+/* How many random numbers are drawn, floats copied, and ratings validated between two polls. */
+#define POLL_DRAWS (1 << 16)
+#define POLL_COPIES (1 << 22)
+#define POLL_RATINGS 4096
+
+/* Users of a task of VALIDATE, scored together; fewer where there are many items. */
+#define VALIDATED_AT_ONCE 16
+#define MOST_SCORES (1 << 22)
+
+/* Items that are scored between two polls. */
+#define SCORED_ITEMS 2048
+
+/* A process' workspace. */
+typedef struct workspace
+{
+	void	   *solver;			/* rmf_als_workspace_size() */
+	int32_t    *column;			/* window each, where ratings are loaded */
+	float	   *value;
+	float	   *weight;
+	float	   *users;			/* rows of users that are validated together */
+	float	   *scores;			/* of these, n items each */
+} workspace;
+
+static rmf_side
+other_side(rmf_side side)
+{
+	return side == RMF_USERS ? RMF_ITEMS : RMF_USERS;
+}
+
+static int64_t
+min64(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int
+is_implicit(const rmf_run_shape *shape)
+{
+	return shape->problem.feedback == RMF_IMPLICIT;
+}
+
+static int64_t
+slices_of(const rmf_run_shape *shape, rmf_side side)
+{
+	int64_t		least = 2 * (int64_t) shape->problem.factors;
+	int64_t		slices;
+
+	if (least < LEAST_SLICE_ROWS)
+		least = LEAST_SLICE_ROWS;
+	slices = shape->n[side] / least;
+	return slices < 1 ? 1 : min64(slices, MOST_SLICES);
+}
+
+static rmf_rows
+slice(const rmf_run *run, rmf_side side, int64_t number)
+{
+	int64_t		n = run->shape.n[side];
+	int64_t		slices = slices_of(&run->shape, side);
+	int64_t		each = n / slices;
+	int64_t		longer = n % slices;
+	rmf_rows	rows;
+
+	rows.first = number * each + min64(number, longer);
+	rows.last = rows.first + each + (number < longer);
+	return rows;
+}
+
+static int64_t
+validated_at_once(const rmf_run_shape *shape)
+{
+	int64_t		users = shape->n[RMF_ITEMS] > 0 ? MOST_SCORES / shape->n[RMF_ITEMS] : VALIDATED_AT_ONCE;
+
+	return users < 1 ? 1 : min64(users, VALIDATED_AT_ONCE);
+}
+
+size_t
+rmf_run_lay_out(const rmf_run_shape *shape, void *base, rmf_run *run)
+{
+	size_t		used = 0;
+	size_t		row = (size_t) rmf_dimensions(&shape->problem) * sizeof(float);
+	size_t		gram = is_implicit(shape) ?
+		(size_t) shape->problem.factors * (size_t) shape->problem.factors * sizeof(float) : 0;
+	int64_t		larger = shape->n[RMF_USERS] > shape->n[RMF_ITEMS] ? shape->n[RMF_USERS] : shape->n[RMF_ITEMS];
+	rmf_side	slices_side = shape->n[RMF_USERS] > shape->n[RMF_ITEMS] ? RMF_USERS : RMF_ITEMS;
+	size_t		slices = (size_t) slices_of(shape, slices_side);
+	size_t		packed = rmf_als_packed_size(&shape->problem, larger);
+
+	run->shape = *shape;
+	run->counts = rmf_carve(base, &used, sizeof(rmf_run_counts));
+	for (int side = 0; side < 2; side++)
+	{
+		size_t		n = (size_t) shape->n[side];
+
+		run->keys[side] = rmf_carve(base, &used, n * sizeof(uint64_t));
+		run->rows[side] = rmf_carve(base, &used, n * row);
+		run->gram[side] = gram > 0 ? rmf_carve(base, &used, gram) : NULL;
+		run->best[side] = shape->n_validation > 0 ? rmf_carve(base, &used, n * row) : NULL;
+		run->tasks[side] = rmf_carve(base, &used, (SOLVE_TASKS + 1) * sizeof(rmf_rows));
+		run->sums[side] = rmf_carve(base, &used, (SOLVE_TASKS + 1) * sizeof(rmf_sums));
+	}
+	run->packed = packed > 0 ? rmf_carve(base, &used, packed) : NULL;
+	run->squares = packed > 0 ? rmf_carve(base, &used, slices * sizeof(rmf_cg_squares)) : NULL;
+	run->partial_gram = gram > 0 ? rmf_carve(base, &used, slices * gram) : NULL;
+	run->validated = NULL;
+	run->validated_sums = NULL;
+	if (shape->n_validation > 0)
+	{
+		run->validated = rmf_carve(base, &used, RMF_VALIDATED_USERS * sizeof(int32_t));
+		run->validated_sums = rmf_carve(base, &used, RMF_VALIDATED_USERS * sizeof(rmf_validated));
+	}
+	return used;
+}
+
+static size_t
+lay_out_workspace(const rmf_run_shape *shape, void *base, workspace *w)
+{
+	size_t		used = 0;
+	size_t		window = (size_t) shape->window;
+
+	memset(w, 0, sizeof(*w));
+	w->solver = rmf_carve(base, &used, rmf_als_workspace_size(&shape->problem));
+	if (window > 0)
+	{
+		w->column = rmf_carve(base, &used, window * sizeof(int32_t));
+		w->value = rmf_carve(base, &used, window * sizeof(float));
+		w->weight = rmf_carve(base, &used, window * sizeof(float));
+	}
+	if (shape->n_validation > 0 && is_implicit(shape))
+	{
+		size_t		users = (size_t) validated_at_once(shape);
+
+		w->users = rmf_carve(base, &used, users * (size_t) rmf_dimensions(&shape->problem) * sizeof(float));
+		w->scores = rmf_carve(base, &used, users * (size_t) shape->n[RMF_ITEMS] * sizeof(float));
+	}
+	return used;
+}
+
+size_t
+rmf_run_workspace_size(const rmf_run_shape *shape)
+{
+	workspace	w;
+
+	return lay_out_workspace(shape, NULL, &w);
+}
+
+int64_t
+rmf_run_tasks(const rmf_run *run, rmf_phase phase)
+{
+	const rmf_run_shape *shape = &run->shape;
+
+	switch (phase)
+	{
+		case RMF_START_USERS:
+		case RMF_START_ITEMS:
+			return slices_of(shape, (rmf_side) (phase - RMF_START_USERS));
+		case RMF_SOLVE_USERS:
+		case RMF_SOLVE_ITEMS:
+			return run->counts->solve[phase - RMF_SOLVE_USERS];
+		case RMF_PREPARE_USERS:
+		case RMF_PREPARE_ITEMS:
+			return run->packed == NULL && !is_implicit(shape) ? 0 :
+				slices_of(shape, (rmf_side) (phase - RMF_PREPARE_USERS));
+		case RMF_VALIDATE:
+			if (shape->n_validation == 0)
+				return 0;
+			if (!is_implicit(shape))
+				return slices_of(shape, RMF_USERS);
+			return (run->counts->validated_users + validated_at_once(shape) - 1) / validated_at_once(shape);
+	}
+	return 0;
+}
+
+/* The half-step that solves the rows of "side". */
+static rmf_half_step
+half_step(const rmf_run *run, rmf_side side)
+{
+	rmf_side	other = other_side(side);
+	rmf_half_step step;
+
+	step.problem = &run->shape.problem;
+	step.side = side;
+	step.fixed = run->rows[other];
+	step.n_fixed = run->shape.n[other];
+	step.gram = run->gram[other];
+	step.packed = run->packed;
+	step.level = run->shape.level;
+	step.measure = side == RMF_ITEMS;
+	return step;
+}
+
+static rmf_status
+start_rows(const rmf_run *run, rmf_side side, int64_t number, const rmf_poll *poll)
+{
+	const rmf_problem *problem = &run->shape.problem;
+	int32_t		dimensions = rmf_dimensions(problem);
+	int64_t		at_once = POLL_DRAWS / dimensions;
+	rmf_rows	rows = slice(run, side, number);
+
+	for (int64_t first = rows.first; first < rows.last; first += at_once)
+	{
+		if (rmf_poll_cancelled(poll))
+			return RMF_CANCELLED;
+		rmf_als_start(problem, side, run->shape.seed, min64(rows.last - first, at_once),
+					  run->keys[side] + first, run->rows[side] + first * dimensions);
+	}
+	return RMF_OK;
+}
+
+/* The last row of a window that begins with row "first". */
+static int64_t
+end_of_window(const rmf_ratings *ratings, int64_t first, int64_t last, int64_t window)
+{
+	int64_t		end = first + 1;
+
+	while (end < last && ratings->start[end + 1] - ratings->start[first] <= window)
+		end++;
+	return end;
+}
+
+static rmf_status
+load(const rmf_ratings *ratings, int64_t first, int64_t last, int64_t window, const workspace *w,
+	 const rmf_poll *poll)
+{
+	int64_t		n = ratings->start[last] - ratings->start[first];
+
+	if (n > window)
+		return RMF_BAD_ARGUMENT;
+	if (rmf_poll_cancelled(poll) ||
+		ratings->load(ratings->load_arg, ratings->start[first], n, w->column, w->value,
+					  ratings->has_weight ? w->weight : NULL))
+		return RMF_CANCELLED;
+	return RMF_OK;
+}
+
+static rmf_status
+solve_rows(const rmf_run *run, rmf_side side, int64_t task, const workspace *w, const rmf_poll *poll)
+{
+	const rmf_ratings *ratings = &run->ratings[side];
+	rmf_half_step step = half_step(run, side);
+	int32_t		dimensions = rmf_dimensions(&run->shape.problem);
+	rmf_rows	rows = run->tasks[side][task];
+	rmf_sums	sums = {0};
+	rmf_status	status = RMF_OK;
+
+	if (ratings->column != NULL)
+	{
+		int64_t		at = ratings->start[rows.first];
+
+		status = rmf_als_half_step(&step, rows.last - rows.first, ratings->start + rows.first,
+								   ratings->column + at, ratings->value + at,
+								   ratings->weight != NULL ? ratings->weight + at : NULL,
+								   run->rows[side] + rows.first * dimensions, &sums, w->solver, poll);
+	}
+	else
+	{
+		for (int64_t first = rows.first, end; status == RMF_OK && first < rows.last; first = end)
+		{
+			end = end_of_window(ratings, first, rows.last, run->shape.window);
+			status = load(ratings, first, end, run->shape.window, w, poll);
+			if (status == RMF_OK)
+				status = rmf_als_half_step(&step, end - first, ratings->start + first, w->column, w->value,
+										   ratings->has_weight ? w->weight : NULL,
+										   run->rows[side] + first * dimensions, &sums, w->solver, poll);
+		}
+	}
+	run->sums[side][task] = sums;
+	return status;
+}
+
+/* A slice of what the rows of "side" are to those who solve the other side's. */
+static rmf_status
+prepare_rows(const rmf_run *run, rmf_side side, int64_t number, const workspace *w, const rmf_poll *poll)
+{
+	const rmf_problem *problem = &run->shape.problem;
+	rmf_half_step step = half_step(run, other_side(side));
+	int32_t		dimensions = rmf_dimensions(problem);
+	size_t		square = (size_t) problem->factors * (size_t) problem->factors;
+	float	   *gram = is_implicit(&run->shape) ? run->partial_gram + (size_t) number * square : NULL;
+	rmf_rows	rows = slice(run, side, number);
+	rmf_cg_squares squares = {0};
+	rmf_status	status = RMF_OK;
+
+	if (gram != NULL)
+		memset(gram, 0, square * sizeof(float));
+	for (int64_t first = rows.first; status == RMF_OK && first < rows.last; first += BLOCK_ROWS)
+	{
+		int64_t		n = min64(rows.last - first, BLOCK_ROWS);
+		rmf_cg_squares some;
+
+		if (run->packed != NULL)
+		{
+			status = rmf_cg_pack_rows(&step, first, first + n, run->packed, &some, poll);
+			squares.sum += some.sum;
+			if (some.largest > squares.largest)
+				squares.largest = some.largest;
+		}
+		if (status == RMF_OK && gram != NULL)
+			status = rmf_als_gram_add(problem, n, step.fixed + first * dimensions, gram, w->solver, poll);
+	}
+	if (run->packed != NULL)
+		run->squares[number] = squares;
+	return status;
+}
+
+static rmf_status
+validate_ratings(const rmf_run *run, int64_t task, const rmf_poll *poll)
+{
+	const rmf_ratings *held_out = &run->validation;
+	int32_t		dimensions = rmf_dimensions(&run->shape.problem);
+	rmf_rows	rows = slice(run, RMF_USERS, task);
+	rmf_validated sums = {0};
+
+	for (int64_t u = rows.first; u < rows.last; u++)
+	{
+		for (int64_t t = held_out->start[u]; t < held_out->start[u + 1]; t++)
+		{
+			double		error = held_out->value[t] -
+				rmf_als_score(&run->shape.problem, run->rows[RMF_USERS] + u * dimensions,
+							  run->rows[RMF_ITEMS] + (int64_t) held_out->column[t] * dimensions);
+
+			if (sums.n++ % POLL_RATINGS == 0 && rmf_poll_cancelled(poll))
+				return RMF_CANCELLED;
+			sums.sum += error * error;
+		}
+	}
+	run->validated_sums[task] = sums;
+	return RMF_OK;
+}
+
+/* The score that the list's last entry has: RMF_VALIDATED_LENGTH are not lower. */
+static float
+least_of_list(int64_t n, const float *scores)
+{
+	float		list[RMF_VALIDATED_LENGTH];	/* descending */
+	int			length = 0;
+
+	for (int64_t i = 0; i < n; i++)
+	{
+		int			at;
+
+		if (length == RMF_VALIDATED_LENGTH && !(scores[i] > list[length - 1]))
+			continue;
+		at = length < RMF_VALIDATED_LENGTH ? length++ : length - 1;
+		for (; at > 0 && list[at - 1] < scores[i]; at--)
+			list[at] = list[at - 1];
+		list[at] = scores[i];
+	}
+	return length < RMF_VALIDATED_LENGTH ? -INFINITY : list[length - 1];
+}
+
+/*
+ * The NDCG of the best items that are not in the user's training ratings, with
+ * the held-out ones as the relevant.  Among equal scores the relevant come last.
+ */
+static double
+ranking_gain(int64_t n_items, float *scores, int64_t n_known, const int32_t *known,
+			 int64_t n_relevant, const int32_t *relevant)
+{
+	double		gain = 0,
+				ideal = 0;
+	float		least;
+
+	for (int64_t t = 0; t < n_known; t++)
+		scores[known[t]] = -INFINITY;
+	least = least_of_list(n_items, scores);
+
+	for (int64_t t = 0; t < n_relevant; t++)
+	{
+		float		score = scores[relevant[t]];
+		int64_t		rank = 0;
+
+		if (t < RMF_VALIDATED_LENGTH)
+			ideal += 1 / log2((double) t + 2);
+		if (!(score >= least))
+			continue;
+		for (int64_t i = 0; i < n_items; i++)
+			rank += scores[i] >= score;
+		if (rank <= RMF_VALIDATED_LENGTH)
+			gain += 1 / log2((double) rank + 1);
+	}
+	return gain / ideal;
+}
+
+static rmf_status
+validate_ranking(const rmf_run *run, int64_t task, const workspace *w, const rmf_poll *poll)
+{
+	const rmf_ratings *known = &run->ratings[RMF_USERS];
+	const rmf_ratings *held_out = &run->validation;
+	int64_t		n_items = run->shape.n[RMF_ITEMS];
+	int32_t		dimensions = rmf_dimensions(&run->shape.problem);
+	int64_t		first = task * validated_at_once(&run->shape);
+	int64_t		n = min64(run->counts->validated_users - first, validated_at_once(&run->shape));
+	rmf_validated sums = {0};
+
+	for (int64_t i = 0; i < n; i++)
+		memcpy(w->users + i * dimensions, run->rows[RMF_USERS] + (int64_t) run->validated[first + i] * dimensions,
+			   (size_t) dimensions * sizeof(float));
+	for (int64_t item = 0; item < n_items; item += SCORED_ITEMS)
+	{
+		if (rmf_poll_cancelled(poll))
+			return RMF_CANCELLED;
+		rmf_blas_gemm_nt((int) n, (int) min64(n_items - item, SCORED_ITEMS), dimensions, w->users, dimensions,
+						 run->rows[RMF_ITEMS] + item * dimensions, dimensions, w->scores + item, (int) n_items);
+	}
+
+	for (int64_t i = 0; i < n; i++)
+	{
+		int64_t		u = run->validated[first + i];
+		int64_t		at = known->start[u];
+		int64_t		of_user = held_out->start[u];
+		const int32_t *columns = w->column;
+
+		if (known->column != NULL)
+			columns = known->column + at;
+		else
+		{
+			rmf_status	status = load(known, u, u + 1, run->shape.window, w, poll);
+
+			if (status != RMF_OK)
+				return status;
+		}
+		if (rmf_poll_cancelled(poll))
+			return RMF_CANCELLED;
+		sums.sum += ranking_gain(n_items, w->scores + i * n_items, known->start[u + 1] - at, columns,
+								 held_out->start[u + 1] - of_user, held_out->column + of_user);
+		sums.n++;
+	}
+	run->validated_sums[task] = sums;
+	return RMF_OK;
+}
+
+rmf_status
+rmf_run_task(const rmf_run *run, rmf_phase phase, int64_t task, void *memory, const rmf_poll *poll)
+{
+	workspace	w;
+
+	if (task < 0 || task >= rmf_run_tasks(run, phase))
+		return RMF_BAD_ARGUMENT;
+	lay_out_workspace(&run->shape, memory, &w);
+	switch (phase)
+	{
+		case RMF_START_USERS:
+		case RMF_START_ITEMS:
+			return start_rows(run, (rmf_side) (phase - RMF_START_USERS), task, poll);
+		case RMF_SOLVE_USERS:
+		case RMF_SOLVE_ITEMS:
+			return solve_rows(run, (rmf_side) (phase - RMF_SOLVE_USERS), task, &w, poll);
+		case RMF_PREPARE_USERS:
+		case RMF_PREPARE_ITEMS:
+			return prepare_rows(run, (rmf_side) (phase - RMF_PREPARE_USERS), task, &w, poll);
+		case RMF_VALIDATE:
+			if (is_implicit(&run->shape))
+				return validate_ranking(run, task, &w, poll);
+			return validate_ratings(run, task, poll);
+	}
+	return RMF_BAD_ARGUMENT;
+}
+
+static rmf_status
+do_phase(const rmf_run *run, rmf_phase phase, const rmf_leader *leader)
+{
+	int64_t		n_tasks = rmf_run_tasks(run, phase);
+	rmf_status	status = RMF_OK;
+
+	if (n_tasks > 0 && leader->team != NULL)
+		return leader->team->run(leader->team->arg, phase, n_tasks);
+	for (int64_t task = 0; status == RMF_OK && task < n_tasks; task++)
+		status = rmf_run_task(run, phase, task, leader->workspace, leader->poll);
+	return status;
+}
+
+/* Divides a side's rows into tasks of SOLVE. */
+static void
+make_tasks(rmf_run *run, rmf_side side)
+{
+	const rmf_ratings *ratings = &run->ratings[side];
+	rmf_rows   *tasks = run->tasks[side];
+	int64_t		cost_of_row = run->shape.problem.factors / 2 + 1;
+	int64_t		all = ratings->n_entries + ratings->n_rows * cost_of_row;
+	int64_t		each = all / SOLVE_TASKS + 1;
+	int64_t		cost = 0;
+	int64_t		n = 0;
+
+	if (each < LEAST_COST)
+		each = LEAST_COST;
+	for (int64_t r = 0, first = 0; r < ratings->n_rows; r++)
+	{
+		cost += ratings->start[r + 1] - ratings->start[r] + cost_of_row;
+		if (cost >= each || r + 1 == ratings->n_rows)
+		{
+			tasks[n++] = (rmf_rows) {first, r + 1};
+			first = r + 1;
+			cost = 0;
+		}
+	}
+	run->counts->solve[side] = n;
+
+	/* by insertion, which leaves equals in order: there are few, and only long rows make them unequal */
+	for (int64_t i = 1; i < n; i++)
+	{
+		rmf_rows	moved = tasks[i];
+		int64_t		at = i;
+
+#define COST(t) (ratings->start[(t).last] - ratings->start[(t).first] + ((t).last - (t).first) * cost_of_row)
+		for (; at > 0 && COST(tasks[at - 1]) < COST(moved); at--)
+			tasks[at] = tasks[at - 1];
+#undef COST
+		tasks[at] = moved;
+	}
+}
+
+static uint64_t
+hash_of_user(const rmf_run *run, int64_t u)
+{
+	return rmf_mix64(run->keys[RMF_USERS][u] ^ rmf_mix64(run->shape.seed));
+}
+
+/* Chooses, of those who have ratings held out, the users with the smallest hashes. */
+static void
+choose_validated(rmf_run *run)
+{
+	const rmf_ratings *held_out = &run->validation;
+	int32_t    *chosen = run->validated;	/* by hash while they are chosen */
+	int64_t		n = 0;
+
+	for (int64_t u = 0; u < held_out->n_rows; u++)
+	{
+		uint64_t	hash;
+		int64_t		at;
+
+		if (held_out->start[u + 1] == held_out->start[u])
+			continue;
+		hash = hash_of_user(run, u);
+		if (n == RMF_VALIDATED_USERS && hash >= hash_of_user(run, chosen[n - 1]))
+			continue;
+		at = n < RMF_VALIDATED_USERS ? n++ : n - 1;
+		for (; at > 0 && hash_of_user(run, chosen[at - 1]) > hash; at--)
+			chosen[at] = chosen[at - 1];
+		chosen[at] = (int32_t) u;
+	}
+	for (int64_t i = 1; i < n; i++)
+	{
+		int32_t		moved = chosen[i];
+		int64_t		at = i;
+
+		for (; at > 0 && chosen[at - 1] > moved; at--)
+			chosen[at] = chosen[at - 1];
+		chosen[at] = moved;
+	}
+	run->counts->validated_users = n;
+}
+
+static int
+fits(const rmf_run *run, const rmf_ratings *ratings, rmf_side side)
+{
+	return ratings->n_rows == run->shape.n[side] && ratings->n_columns == run->shape.n[other_side(side)] &&
+		ratings->start != NULL && ratings->n_entries == ratings->start[ratings->n_rows] &&
+		(ratings->column != NULL || (ratings->load != NULL && run->shape.window > 0));
+}
+
+rmf_status
+rmf_run_start(rmf_run *run, const rmf_leader *leader)
+{
+	const rmf_run_shape *shape = &run->shape;
+	rmf_status	status;
+
+	if (!fits(run, &run->ratings[RMF_USERS], RMF_USERS) || !fits(run, &run->ratings[RMF_ITEMS], RMF_ITEMS) ||
+		run->ratings[RMF_USERS].n_entries != run->ratings[RMF_ITEMS].n_entries)
+		return RMF_BAD_ARGUMENT;
+	if (shape->n_validation > 0 &&
+		(!fits(run, &run->validation, RMF_USERS) || run->validation.column == NULL ||
+		 run->validation.n_entries != shape->n_validation))
+		return RMF_BAD_ARGUMENT;
+
+	make_tasks(run, RMF_USERS);
+	make_tasks(run, RMF_ITEMS);
+	run->counts->validated_users = 0;
+	if (shape->n_validation > 0 && is_implicit(shape))
+		choose_validated(run);
+
+	status = do_phase(run, RMF_START_USERS, leader);
+	if (status == RMF_OK)
+		status = do_phase(run, RMF_START_ITEMS, leader);
+	return status;
+}
+
+/* What the other side's half-step reads of a side that has been solved. */
+static rmf_status
+prepare_side(const rmf_run *run, rmf_side side, const rmf_leader *leader)
+{
+	rmf_half_step step = half_step(run, other_side(side));
+	int64_t		slices = slices_of(&run->shape, side);
+	rmf_status	status = RMF_OK;
+
+	if (run->packed != NULL)
+		status = rmf_cg_pack_begin(&step, run->shape.level, run->packed);
+	if (status == RMF_OK)
+		status = do_phase(run, side == RMF_USERS ? RMF_PREPARE_USERS : RMF_PREPARE_ITEMS, leader);
+	if (status != RMF_OK)
+		return status;
+
+	if (is_implicit(&run->shape))
+		rmf_als_gram_finish(&run->shape.problem, slices, run->partial_gram, run->gram[side]);
+	if (run->packed != NULL)
+		rmf_cg_pack_finish(&step, slices, run->squares, run->packed);
+	return RMF_OK;
+}
+
+/* The objective after an iteration, from the sums of its tasks. */
+static rmf_status
+add_up_loss(const rmf_run *run, rmf_loss *loss)
+{
+	const rmf_run_shape *shape = &run->shape;
+	int64_t		n_entries = run->ratings[RMF_ITEMS].n_entries;
+	double		penalty = 0,
+				squares = 0,
+				all = 0;
+
+	loss->fit = 0;
+	for (int side = 0; side < 2; side++)
+	{
+		for (int64_t task = 0; task < run->counts->solve[side]; task++)
+		{
+			penalty += run->sums[side][task].penalty;
+			loss->fit += run->sums[side][task].fit;
+			squares += run->sums[side][task].squares;
+		}
+	}
+	if (is_implicit(shape))
+	{
+		size_t		n = (size_t) shape->problem.factors * (size_t) shape->problem.factors;
+
+		for (size_t i = 0; i < n; i++)
+			all += (double) run->gram[RMF_USERS][i] * run->gram[RMF_ITEMS][i];
+		loss->fit += shape->problem.unobserved * all;
+	}
+	loss->total = loss->fit + penalty;
+	loss->rmse = n_entries > 0 ? sqrt(squares / (double) n_entries) : 0;
+	return isfinite(loss->total) ? RMF_OK : RMF_NOT_FINITE;
+}
+
+static rmf_status
+validate(const rmf_run *run, double *metric, const rmf_leader *leader)
+{
+	rmf_validated sums = {0};
+	rmf_status	status = do_phase(run, RMF_VALIDATE, leader);
+
+	*metric = NAN;
+	if (status != RMF_OK || run->shape.n_validation == 0)
+		return status;
+	for (int64_t task = 0; task < rmf_run_tasks(run, RMF_VALIDATE); task++)
+	{
+		sums.sum += run->validated_sums[task].sum;
+		sums.n += run->validated_sums[task].n;
+	}
+	*metric = sums.sum / (double) sums.n;
+	if (!is_implicit(&run->shape))
+		*metric = sqrt(*metric);
+	return isfinite(*metric) ? RMF_OK : RMF_NOT_FINITE;
+}
+
+static int
+is_better(const rmf_run *run, double metric, double than)
+{
+	return is_implicit(&run->shape) ? metric > than : metric < than;
+}
+
+/* Keeps all rows as the best, or brings the best back. */
+static rmf_status
+copy_rows(const rmf_run *run, float *const *from, float *const *to, const rmf_poll *poll)
+{
+	for (int side = 0; side < 2; side++)
+	{
+		int64_t		n = run->shape.n[side] * rmf_dimensions(&run->shape.problem);
+
+		for (int64_t at = 0; at < n; at += POLL_COPIES)
+		{
+			if (rmf_poll_cancelled(poll))
+				return RMF_CANCELLED;
+			memcpy(to[side] + at, from[side] + at, (size_t) min64(n - at, POLL_COPIES) * sizeof(float));
+		}
+	}
+	return RMF_OK;
+}
+
+static rmf_status
+iterate_once(const rmf_run *run, rmf_iteration *iteration, const rmf_leader *leader)
+{
+	rmf_status	status = do_phase(run, RMF_SOLVE_USERS, leader);
+
+	if (status == RMF_OK)
+		status = prepare_side(run, RMF_USERS, leader);
+	if (status == RMF_OK)
+		status = do_phase(run, RMF_SOLVE_ITEMS, leader);
+	if (status == RMF_OK)
+		status = prepare_side(run, RMF_ITEMS, leader);
+	if (status == RMF_OK)
+		status = add_up_loss(run, &iteration->loss);
+	if (status == RMF_OK)
+		status = validate(run, &iteration->metric, leader);
+	return status;
+}
+
+/* The rows of the best iteration, and the Gram matrices that belong to them. */
+static rmf_status
+bring_back_best(const rmf_run *run, const rmf_leader *leader)
+{
+	rmf_status	status = copy_rows(run, run->best, run->rows, leader->poll);
+
+	for (int side = 0; status == RMF_OK && is_implicit(&run->shape) && side < 2; side++)
+		status = prepare_side(run, (rmf_side) side, leader);
+	return status;
+}
+
+rmf_status
+rmf_run_iterate(rmf_run *run, const rmf_stopping *stopping, const rmf_leader *leader, rmf_outcome *outcome)
+{
+	int			validates = run->shape.n_validation > 0;
+	rmf_iteration iteration;
+	rmf_status	status;
+
+	if (stopping->iterations < 1 || stopping->patience < 0)
+		return RMF_BAD_ARGUMENT;
+	outcome->ending = RMF_ENDED_COMPLETE;
+	status = prepare_side(run, RMF_ITEMS, leader);
+	for (iteration.number = 1; status == RMF_OK; iteration.number++)
+	{
+		rmf_verdict verdict = RMF_GO_ON;
+
+		status = iterate_once(run, &iteration, leader);
+		if (status != RMF_OK)
+			return status;
+		if (!validates || iteration.number == 1 || is_better(run, iteration.metric, outcome->kept.metric))
+		{
+			iteration.best = iteration.number;
+			outcome->kept = iteration;
+			if (validates)
+				status = copy_rows(run, run->rows, run->best, leader->poll);
+		}
+		outcome->iterations = iteration.number;
+		if (status == RMF_OK && stopping->done != NULL)
+			verdict = stopping->done(stopping->done_arg, &iteration);
+		if (status == RMF_OK && verdict == RMF_GIVE_UP)
+			status = RMF_CANCELLED;
+		if (status != RMF_OK || iteration.number >= stopping->iterations)
+			break;
+		if (verdict == RMF_STOP)
+			outcome->ending = RMF_ENDED_STOPPED;
+		else if (validates && stopping->patience > 0 && iteration.number - iteration.best >= stopping->patience)
+			outcome->ending = RMF_ENDED_EARLY;
+		if (outcome->ending != RMF_ENDED_COMPLETE)
+			break;
+	}
+	if (status == RMF_OK && outcome->kept.number != outcome->iterations)
+		status = bring_back_best(run, leader);
+	return status;
+}
