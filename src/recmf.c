@@ -3,7 +3,7 @@
  *	  Module entry: the magic block and the settings (GUCs).
  *
  * Nothing is allocated, started or registered beyond the settings: no hooks,
- * no shared memory, no background worker.
+ * no shared memory, no background worker that stays.
  */
 #include "postgres.h"
 
@@ -14,6 +14,7 @@
 
 #include "recmf_dataset.h"
 #include "recmf_registry.h"
+#include "recmf_team.h"
 
 PG_MODULE_MAGIC;
 
@@ -41,6 +42,15 @@ _PG_init(void)
 							2 * 1024 * 1024, 1024, MAX_KILOBYTES,
 							PGC_USERSET,
 							GUC_UNIT_KB,
+							NULL, NULL, NULL);
+
+	DefineCustomIntVariable("recmf.max_parallel_workers",
+							"Sets the number of parallel workers that one training run may use.",
+							"Bounded by max_parallel_maintenance_workers and max_parallel_workers; small runs use fewer. The result does not depend on it.",
+							&recmf_max_parallel_workers,
+							8, 0, RECMF_MAX_TEAM - 1,
+							PGC_USERSET,
+							0,
 							NULL, NULL, NULL);
 
 	MarkGUCPrefixReserved("recmf");

@@ -21,6 +21,7 @@
 #include "core/rmf_hold_out.h"
 #include "recmf_dataset.h"
 #include "recmf_status.h"
+#include "recmf_team.h"
 
 #define INITIAL_TRIPLES 16
 #define TRIPLE_SIZE (2 * sizeof(int32) + sizeof(float))
@@ -48,10 +49,19 @@ recmf_dataset_create(MemoryContext parent, Oid user_type, Oid item_type, rmf_fee
 	return dataset;
 }
 
+/* Of a part of the dataset, which may not be there yet. */
+static Size
+memory_of(const RecmfMemory *memory)
+{
+	return memory == NULL ? 0 : recmf_memory_bytes(memory);
+}
+
 static Size
 memory_used(const RecmfDataset *dataset)
 {
 	return MemoryContextMemAllocated(dataset->context, false) +
+		memory_of(dataset->by_user_memory) + memory_of(dataset->by_item_memory) +
+		memory_of(dataset->held_out_memory) +
 		recmf_ids_memory(dataset->users) + recmf_ids_memory(dataset->items);
 }
 
@@ -127,15 +137,21 @@ recmf_dataset_add(RecmfDataset *dataset, Datum user, bool user_null,
 		recmf_dataset_reserve(dataset, 0);
 }
 
-static void
-make_csr(RecmfDataset *dataset, rmf_csr *csr, int64 n_rows, int64 n_columns, int64 n_entries)
+static RecmfMemory *
+make_csr(RecmfDataset *dataset, rmf_csr *csr, int64 n_rows, int64 n_columns, int64 n_entries, bool shared)
 {
+	Size		starts = RECMF_MEMORY_SIZE(sizeof(int64_t) * (Size) (n_rows + 1));
+	Size		columns = RECMF_MEMORY_SIZE(sizeof(int32_t) * (Size) n_entries);
+	Size		values = RECMF_MEMORY_SIZE(sizeof(float) * (Size) n_entries);
+	RecmfMemory *memory = recmf_memory_create(dataset->context, starts + columns + values, shared);
+
 	csr->n_rows = n_rows;
 	csr->n_columns = n_columns;
 	csr->n_entries = 0;
-	csr->start = (int64_t *) MemoryContextAllocHuge(dataset->context, sizeof(int64_t) * (n_rows + 1));
-	csr->column = (int32_t *) MemoryContextAllocHuge(dataset->context, sizeof(int32_t) * Max(n_entries, 1));
-	csr->value = (float *) MemoryContextAllocHuge(dataset->context, sizeof(float) * Max(n_entries, 1));
+	csr->start = (int64_t *) recmf_memory_alloc(memory, starts);
+	csr->column = (int32_t *) recmf_memory_alloc(memory, columns);
+	csr->value = (float *) recmf_memory_alloc(memory, values);
+	return memory;
 }
 
 void
@@ -162,7 +178,7 @@ recmf_dataset_finish(RecmfDataset *dataset)
 
 	scratch = (int64_t *) MemoryContextAllocHuge(dataset->context,
 												 sizeof(int64_t) * (Max(n_users, n_items) + 1));
-	make_csr(dataset, &dataset->by_user, n_users, n_items, n);
+	dataset->by_user_memory = make_csr(dataset, &dataset->by_user, n_users, n_items, n, recmf_team_may_form(n));
 	status = rmf_csr_build(n, dataset->triple_user, dataset->triple_item, dataset->triple_rating,
 						   dataset->feedback == RMF_IMPLICIT ? RMF_MERGE_SUM : RMF_MERGE_MEAN,
 						   &dataset->by_user, scratch, recmf_poll());
@@ -181,7 +197,8 @@ recmf_dataset_finish(RecmfDataset *dataset)
 	dataset->triple_rating = NULL;
 	dataset->max_triples = 0;
 
-	make_csr(dataset, &dataset->by_item, n_items, n_users, dataset->by_user.n_entries);
+	dataset->by_item_memory = make_csr(dataset, &dataset->by_item, n_items, n_users, dataset->by_user.n_entries,
+									   recmf_memory_is_shared(dataset->by_user_memory));
 	recmf_check_status(rmf_csr_transpose(&dataset->by_user, &dataset->by_item, scratch, recmf_poll()),
 					   "sort the ratings");
 	pfree(scratch);
@@ -221,7 +238,8 @@ recmf_dataset_hold_out(RecmfDataset *dataset, double fraction, uint64 seed)
 	if (n > 0)
 	{
 		recmf_dataset_reserve(dataset, sizeof(int64_t) * (n_users + 1) + (sizeof(int32_t) + sizeof(float)) * n);
-		make_csr(dataset, &dataset->held_out, n_users, n_items, n);
+		dataset->held_out_memory = make_csr(dataset, &dataset->held_out, n_users, n_items, n,
+											recmf_memory_is_shared(dataset->by_user_memory));
 		recmf_check_status(rmf_hold_out_apply(&choice, RMF_USERS, &dataset->by_user, &dataset->held_out,
 											  recmf_poll()), "hold ratings out");
 		recmf_check_status(rmf_hold_out_apply(&choice, RMF_ITEMS, &dataset->by_item, NULL,

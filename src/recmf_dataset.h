@@ -18,6 +18,7 @@
 #include "core/rmf_csr.h"
 #include "core/rmf_run.h"
 #include "recmf_ids.h"
+#include "recmf_memory.h"
 #include "recmf_options.h"
 
 typedef struct RecmfDataset
@@ -41,10 +42,13 @@ typedef struct RecmfDataset
 	/* after recmf_dataset_finish() */
 	rmf_csr		by_user;
 	rmf_csr		by_item;
+	RecmfMemory *by_user_memory;	/* their arrays */
+	RecmfMemory *by_item_memory;
 	rmf_csr_stats stats;
 
 	/* after recmf_dataset_hold_out(): by user, no longer in the others; else empty */
 	rmf_csr		held_out;
+	RecmfMemory *held_out_memory;
 } RecmfDataset;
 
 extern RecmfDataset *recmf_dataset_create(MemoryContext parent, Oid user_type, Oid item_type,
@@ -83,6 +87,8 @@ typedef struct RecmfFit
 	float	   *gram_items;
 	rmf_outcome outcome;
 	rmf_iteration *iterations;	/* outcome.iterations of them */
+	int			n_processes;	/* that trained, this one included */
+	int64	   *tasks;			/* how many each did; the first is this one */
 } RecmfFit;
 
 /*
@@ -92,8 +98,10 @@ typedef struct RecmfFit
 typedef struct RecmfFitHooks
 {
 	/* The start values stand in rows, by rmf_side; others may be put in their place. */
-	void		(*started) (void *arg, float *const rows[2], int iterations);
-	/* An iteration is done: RMF_GO_ON, or RMF_STOP to leave it at that. */
+	void		(*fill) (void *arg, float *const rows[2]);
+	/* Iterations begin, at most so many; so many workers were launched.  Writes nothing. */
+	void		(*begin) (void *arg, int iterations, int workers);
+	/* An iteration is done: RMF_GO_ON, or RMF_STOP to leave it at that.  Writes nothing. */
 	rmf_verdict (*iterated) (void *arg, const rmf_iteration *iteration, int iterations);
 	void	   *arg;
 } RecmfFitHooks;

@@ -2,7 +2,10 @@
  * recmf_fit.c
  *	  A training run on a finished dataset.
  *
- * Memory: everything in the dataset's context, counted against
+ * Phases: the run is laid out in memory that workers may map, a team is formed
+ * where the work deserves one (recmf_team.h), and the core iterates.
+ *
+ * Memory: all of it ends with the dataset's context, and is counted against
  * recmf.training_memory.
  */
 #include "postgres.h"
@@ -13,17 +16,34 @@
 #include "utils/memutils.h"
 
 #include "recmf_dataset.h"
-#include "recmf_memory.h"
 #include "recmf_status.h"
+#include "recmf_team.h"
 
 /* A call of a hook, for recmf_run_and_keep_error(). */
 typedef struct HookCall
 {
 	const RecmfFitHooks *hooks;
 	RecmfFit   *fit;
+	int			workers;
 	const rmf_iteration *iteration;
 	rmf_verdict verdict;
 } HookCall;
+
+static void
+call_begin(void *arg)
+{
+	HookCall   *call = (HookCall *) arg;
+
+	call->hooks->begin(call->hooks->arg, call->fit->settings.iterations, call->workers);
+}
+
+static rmf_status
+begin(HookCall *call)
+{
+	if (call->hooks == NULL || call->hooks->begin == NULL)
+		return RMF_OK;
+	return recmf_run_and_keep_error(call_begin, call) ? RMF_CANCELLED : RMF_OK;
+}
 
 static void
 call_iterated(void *arg)
@@ -42,9 +62,7 @@ iteration_done(void *arg, const rmf_iteration *iteration)
 	call->fit->iterations[iteration->number - 1] = *iteration;
 	if (call->hooks == NULL || call->hooks->iterated == NULL)
 		return RMF_GO_ON;
-	if (recmf_run_and_keep_error(call_iterated, call))
-		return RMF_GIVE_UP;
-	return call->verdict;
+	return recmf_run_and_keep_error(call_iterated, call) ? RMF_GIVE_UP : call->verdict;
 }
 
 static void
@@ -89,7 +107,9 @@ RecmfFit *
 recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHooks *hooks)
 {
 	RecmfFit   *fit = (RecmfFit *) MemoryContextAllocZero(dataset->context, sizeof(RecmfFit));
-	RecmfMemory *memory;
+	RecmfRunMemory memory = {0};
+	RecmfTeam  *team;
+	int			workers;
 	Size		run_size;
 	Size		workspace_size;
 	void	   *workspace;
@@ -97,6 +117,8 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHook
 	rmf_run		run = {0};
 	rmf_leader	leader = {0};
 	rmf_stopping stopping = {0};
+	rmf_status	status = RMF_OK;
+	bool		fill = hooks != NULL && hooks->fill != NULL;
 	HookCall	call = {.hooks = hooks, .fit = fit};
 
 	Assert(dataset->stats.n_entries > 0);
@@ -121,8 +143,12 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHook
 	fit->iterations = (rmf_iteration *) MemoryContextAllocZero(dataset->context,
 															   sizeof(rmf_iteration) * fit->settings.iterations);
 	workspace = MemoryContextAllocHuge(dataset->context, workspace_size);
-	memory = recmf_memory_create(dataset->context, run_size, false);
-	rmf_run_lay_out(&shape, recmf_memory_alloc(memory, run_size), &run);
+	workers = recmf_team_size(&shape, dataset->stats.n_entries, fit->settings.iterations);
+	memory.run = recmf_memory_create(dataset->context, run_size, workers > 0);
+	memory.ratings[RMF_USERS] = dataset->by_user_memory;
+	memory.ratings[RMF_ITEMS] = dataset->by_item_memory;
+	memory.validation = dataset->held_out_memory;
+	rmf_run_lay_out(&shape, recmf_memory_alloc(memory.run, run_size), &run);
 	run.ratings[RMF_USERS] = ratings_of(&dataset->by_user);
 	run.ratings[RMF_ITEMS] = ratings_of(&dataset->by_item);
 	if (shape.n_validation > 0)
@@ -136,10 +162,32 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHook
 	stopping.done_arg = &call;
 	leader.workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
 	leader.poll = recmf_poll();
-	recmf_check_status(rmf_run_start(&run, &leader), "train the model");
-	if (hooks != NULL && hooks->started != NULL)
-		hooks->started(hooks->arg, run.rows, fit->settings.iterations);
-	recmf_check_status(rmf_run_iterate(&run, &stopping, &leader, &fit->outcome), "train the model");
+	fit->tasks = (int64 *) MemoryContextAllocZero(dataset->context, sizeof(int64) * RECMF_MAX_TEAM);
+	fit->n_processes = 1;
+
+	/* what fills in values reads tables, which is not for parallel mode */
+	if (fill)
+	{
+		recmf_check_status(rmf_run_start(&run, &leader), "train the model");
+		hooks->fill(hooks->arg, run.rows);
+	}
+
+	/* while there is a team, no error jumps out of here */
+	team = recmf_team_begin(&run, &memory, workers, leader.workspace);
+	if (team != NULL)
+	{
+		leader.team = recmf_team_core(team);
+		call.workers = recmf_team_workers(team);
+	}
+	if (!fill)
+		status = rmf_run_start(&run, &leader);
+	if (status == RMF_OK)
+		status = begin(&call);
+	if (status == RMF_OK)
+		status = rmf_run_iterate(&run, &stopping, &leader, &fit->outcome);
+	if (team != NULL)
+		fit->n_processes = recmf_team_end(team, status != RMF_OK, fit->tasks);
+	recmf_check_status(status, "train the model");
 
 	fit->users = run.rows[RMF_USERS];
 	fit->items = run.rows[RMF_ITEMS];

@@ -123,9 +123,9 @@ recmf_memory_is_shared(const RecmfMemory *memory)
 }
 
 Size
-recmf_memory_shared_bytes(const RecmfMemory *memory)
+recmf_memory_bytes(const RecmfMemory *memory)
 {
-	return memory->segment != NULL ? memory->size : 0;
+	return memory->size + RECMF_MEMORY_ALIGNMENT;
 }
 
 dsm_handle

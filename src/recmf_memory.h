@@ -41,8 +41,8 @@ extern void recmf_memory_destroy(RecmfMemory *memory);
 
 extern bool recmf_memory_is_shared(const RecmfMemory *memory);
 
-/* Bytes that no memory context accounts for: those of a segment, else 0. */
-extern Size recmf_memory_shared_bytes(const RecmfMemory *memory);
+/* Its bytes, wherever they lie: they are not in the figures of the parent context. */
+extern Size recmf_memory_bytes(const RecmfMemory *memory);
 
 /* What finds a part again in a process that has mapped the segment; shared memory only. */
 extern dsm_handle recmf_memory_handle(const RecmfMemory *memory);

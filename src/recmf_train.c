@@ -94,9 +94,25 @@ metric_name(rmf_feedback feedback)
 	return feedback == RMF_EXPLICIT ? "RMSE" : "NDCG@" CppAsString2(RMF_VALIDATED_LENGTH);
 }
 
-/* Hook: the start values stand. */
+/* Hook: puts the old factors in the place of the start values. */
 static void
-started(void *arg, float *const rows[2], int iterations)
+fill(void *arg, float *const rows[2])
+{
+	Run		   *run = (Run *) arg;
+
+	recmf_progress_phase(RECMF_PHASE_WARM_START);
+	run->known = recmf_warm_load(run->old, run->dataset, rows);
+	if (run->verbose)
+		ereport(INFO,
+				(errmsg_internal("started from version %d, which knew " INT64_FORMAT " of %d users and " INT64_FORMAT " of %d items",
+								 run->old->version,
+								 run->known.users, recmf_ids_count(run->dataset->users),
+								 run->known.items, recmf_ids_count(run->dataset->items))));
+}
+
+/* Hook: the first iteration begins. */
+static void
+begin(void *arg, int iterations, int workers)
 {
 	Run		   *run = (Run *) arg;
 	int64		n_held_out = run->dataset->held_out.n_entries;
@@ -104,18 +120,8 @@ started(void *arg, float *const rows[2], int iterations)
 	if (run->verbose && n_held_out > 0)
 		ereport(INFO,
 				(errmsg_internal("held out " INT64_FORMAT " ratings to validate with", n_held_out)));
-	if (run->old != NULL)
-	{
-		recmf_progress_phase(RECMF_PHASE_WARM_START);
-		run->known = recmf_warm_load(run->old, run->dataset, rows);
-		if (run->verbose)
-			ereport(INFO,
-					(errmsg_internal("started from version %d, which knew " INT64_FORMAT " of %d users and " INT64_FORMAT " of %d items",
-									 run->old->version,
-									 run->known.users, recmf_ids_count(run->dataset->users),
-									 run->known.items, recmf_ids_count(run->dataset->items))));
-	}
 	INSTR_TIME_SET_CURRENT(run->iterating);
+	recmf_progress_workers(workers);
 	recmf_progress_phase(RECMF_PHASE_TRAINING);
 	recmf_progress_iteration(0, iterations, NAN, NAN, run->deadline);
 }
@@ -272,6 +278,21 @@ report_skipped(const RecmfDataset *dataset)
 				 errdetail("Implicit feedback has no place for them: a rating there is the strength of a preference.")));
 }
 
+static void
+report_processes(const RecmfFit *fit)
+{
+	StringInfoData tasks;
+	int			i;
+
+	if (fit->n_processes == 1)
+		return;
+	initStringInfo(&tasks);
+	for (i = 0; i < fit->n_processes; i++)
+		appendStringInfo(&tasks, "%s" INT64_FORMAT, i > 0 ? ", " : "", fit->tasks[i]);
+	ereport(INFO,
+			(errmsg_internal("trained by %d processes, which did %s tasks", fit->n_processes, tasks.data)));
+}
+
 /* The run itself; recmf_progress_begin() has been called. */
 static Datum
 train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
@@ -286,7 +307,7 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 		.verbose = !PG_ARGISNULL(ARG_VERBOSE) && PG_GETARG_BOOL(ARG_VERBOSE),
 		.deadline = DT_NOEND
 	};
-	RecmfFitHooks hooks = {.started = started, .iterated = iterated, .arg = &run};
+	RecmfFitHooks hooks = {.begin = begin, .iterated = iterated, .arg = &run};
 	RecmfSeconds seconds = {0};
 	instr_time	start;
 	MemoryContext caller = CurrentMemoryContext;
@@ -314,6 +335,8 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	stored = recmf_store_open(model, source);
 	if (options.warm_start)
 		run.old = recmf_warm_open(stored, &options);
+	if (run.old != NULL)
+		hooks.fill = fill;
 
 	INSTR_TIME_SET_CURRENT(start);
 	recmf_progress_phase(RECMF_PHASE_READING);
@@ -341,6 +364,9 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	fit = recmf_fit(dataset, &options, &hooks);
 	seconds.train = seconds_since(&start);
 	report_ending(&run, fit);
+
+	if (run.verbose)
+		report_processes(fit);
 
 	recmf_progress_phase(RECMF_PHASE_WRITING);
 	path = recmf_pin_search_path(NULL);
