@@ -255,3 +255,35 @@ recmf_dataset_hold_out(RecmfDataset *dataset, double fraction, uint64 seed)
 	pfree(choice.greatest[RMF_USERS]);
 	pfree(choice.greatest[RMF_ITEMS]);
 }
+
+int64
+recmf_dataset_n_ratings(const RecmfDataset *dataset)
+{
+	return dataset->stats.n_entries + dataset->held_out.n_entries;
+}
+
+int32 *
+recmf_dataset_counts(const RecmfDataset *dataset, rmf_side side)
+{
+	const rmf_csr *ratings = side == RMF_USERS ? &dataset->by_user : &dataset->by_item;
+	const rmf_csr *held_out = &dataset->held_out;
+	int32	   *counts = (int32 *) palloc_extended(sizeof(int32) * ratings->n_rows, MCXT_ALLOC_HUGE);
+	int64		r;
+	int64		t;
+
+	for (r = 0; r < ratings->n_rows; r++)
+		counts[r] = (int32) (ratings->start[r + 1] - ratings->start[r]);
+	if (held_out->n_entries == 0)
+		return counts;
+	if (side == RMF_USERS)
+	{
+		for (r = 0; r < held_out->n_rows; r++)
+			counts[r] += (int32) (held_out->start[r + 1] - held_out->start[r]);
+	}
+	else
+	{
+		for (t = 0; t < held_out->n_entries; t++)
+			counts[held_out->column[t]]++;
+	}
+	return counts;
+}

@@ -71,6 +71,10 @@ extern void recmf_dataset_finish(RecmfDataset *dataset);
  */
 extern void recmf_dataset_hold_out(RecmfDataset *dataset, double fraction, uint64 seed);
 
+/* The number of ratings of a finished dataset, held out or not; of each row of a side, palloc'd. */
+extern int64 recmf_dataset_n_ratings(const RecmfDataset *dataset);
+extern int32 *recmf_dataset_counts(const RecmfDataset *dataset, rmf_side side);
+
 /* The settings that recmf_fit() will train with: what was not given, by rule from the finished dataset. */
 extern void recmf_resolve_settings(const RecmfDataset *dataset, const RecmfOptions *options,
 								   rmf_settings *settings);

@@ -206,6 +206,15 @@ is_setting(const Option *option)
 	return option->kind != OPTION_WARM_START && option->kind != OPTION_TIME_LIMIT;
 }
 
+/* Without a meaning where nothing is held out? */
+static bool
+is_of_validation(const Option *option)
+{
+	return is_setting(option) &&
+		(option->offset == offsetof(rmf_settings, validation_fraction) ||
+		 option->offset == offsetof(rmf_settings, patience));
+}
+
 static char *
 cut(const char *string)
 {
@@ -293,6 +302,7 @@ bad_value(const Option *option, const char *value)
 			 errmsg("invalid value for training option \"%s\": %s", option->name, cut(value)),
 			 errdetail("It must be %s.", option->range),
 			 option->kind == OPTION_SEED ? errhint("Leave the option out for the default.") :
+			 !is_setting(option) || is_of_validation(option) ? 0 :
 			 errhint("Leave the option out to let a rule choose by the data.")));
 }
 
@@ -603,9 +613,7 @@ recmf_settings_to_jsonb(const rmf_settings *settings)
 
 		if (!is_setting(option) || (option->feedback != 0 && option->feedback != (int) settings->feedback))
 			continue;
-		if (!(settings->validation_fraction > 0) &&
-			(option->offset == offsetof(rmf_settings, validation_fraction) ||
-			 option->offset == offsetof(rmf_settings, patience)))
+		if (is_of_validation(option) && !(settings->validation_fraction > 0))
 			continue;
 
 		key.type = jbvString;

@@ -379,7 +379,7 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	values[1] = Int32GetDatum(version);
 	values[2] = Int64GetDatum(recmf_ids_count(dataset->users));
 	values[3] = Int64GetDatum(recmf_ids_count(dataset->items));
-	values[4] = Int64GetDatum(dataset->stats.n_entries);
+	values[4] = Int64GetDatum(recmf_dataset_n_ratings(dataset));
 	values[5] = Int64GetDatum(dataset->n_null + dataset->n_not_positive);
 	values[6] = recmf_losses_array(fit);
 	values[7] = Float8GetDatum(seconds.read);
