@@ -323,6 +323,7 @@ CREATE TABLE recmf_models (
 	user_col text NOT NULL,
 	item_col text NOT NULL,
 	rating_col text,
+	weight_col text,
 	-- sums of outer products of the factors, for folding in
 	gram_users real[],
 	gram_items real[],
@@ -364,6 +365,7 @@ CREATE FUNCTION train_model(
 	user_col text DEFAULT 'user_id',
 	item_col text DEFAULT 'item_id',
 	rating_col text DEFAULT 'rating',
+	weight_col text DEFAULT NULL,
 	feedback text DEFAULT NULL,
 	factors integer DEFAULT NULL,
 	iterations integer DEFAULT NULL,
@@ -393,7 +395,7 @@ RETURNS record
 AS 'MODULE_PATHNAME', 'recmf_train_model'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION train_model(text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, boolean, double precision, integer, interval, jsonb, boolean)
+COMMENT ON FUNCTION train_model(text, text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, boolean, double precision, integer, interval, jsonb, boolean)
 IS 'train a recommendation model from a table, view or SELECT and make it the active version of its name';
 
 CREATE FUNCTION drop_model(model text)

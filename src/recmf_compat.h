@@ -15,7 +15,9 @@
 
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/plannodes.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/dsm_registry.h"
 #else
@@ -42,6 +44,17 @@ recmf_check_create_in_schema(Oid schema)
 
 	if (result != ACLCHECK_OK)
 		aclcheck_error(result, OBJECT_SCHEMA, get_namespace_name(schema));
+}
+
+/* 16 keeps the permissions that a plan needs apart from its tables. */
+static inline void
+recmf_check_permissions(const PlannedStmt *statement)
+{
+#if PG_VERSION_NUM >= 160000
+	(void) ExecCheckPermissions(statement->rtable, statement->permInfos, true);
+#else
+	(void) ExecCheckRTPerms(statement->rtable, true);
+#endif
 }
 
 /*

@@ -712,7 +712,7 @@ start_header(MfModel *header, const RecmfDataset *dataset, const rmf_settings *s
 	header->n_users = recmf_ids_count(dataset->users);
 	header->n_items = recmf_ids_count(dataset->items);
 	header->n_ratings = recmf_dataset_n_ratings(dataset);
-	header->n_skipped = dataset->n_null + dataset->n_not_positive;
+	header->n_skipped = recmf_dataset_skipped(dataset);
 	header->user_id_bytes = text_bytes(dataset->users);
 	header->item_id_bytes = text_bytes(dataset->items);
 	header->rating_mean = dataset->stats.mean;
@@ -750,12 +750,19 @@ write_seen(const RecmfDataset *dataset, uint32 *start, int32 *seen)
 	uint32		n = 0;
 	int64		r;
 
+	if (held->n_entries == 0)
+	{
+		for (r = 0; r <= trained->n_rows; r++)
+			start[r] = (uint32) trained->start[r];
+		recmf_dataset_read_items(dataset, seen);
+		return;
+	}
 	for (r = 0; r < trained->n_rows; r++)
 	{
 		int64		a = trained->start[r];
-		int64		b = held->n_entries > 0 ? held->start[r] : 0;
+		int64		b = held->start[r];
 		int64		a_end = trained->start[r + 1];
-		int64		b_end = held->n_entries > 0 ? held->start[r + 1] : 0;
+		int64		b_end = held->start[r + 1];
 
 		start[r] = n;
 		while (a < a_end || b < b_end)

@@ -24,9 +24,6 @@ typedef enum RecmfPhase
 	RECMF_PHASE_WRITING			/* tables and registry */
 } RecmfPhase;
 
-/* Rows are told about when so many more have been read. */
-#define RECMF_PROGRESS_ROWS 4096
-
 /*
  * A run of this backend begins or ends.  Runs may nest (an event trigger that
  * trains); the outermost one shows.

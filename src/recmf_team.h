@@ -16,6 +16,7 @@
 
 #include "core/rmf_run.h"
 #include "recmf_memory.h"
+#include "recmf_spill.h"
 
 typedef struct RecmfTeam RecmfTeam;
 
@@ -37,6 +38,7 @@ typedef struct RecmfRunMemory
 	RecmfMemory *run;			/* from its beginning: rmf_run_lay_out() */
 	RecmfMemory *ratings[2];	/* the arrays of run->ratings */
 	RecmfMemory *validation;	/* NULL without validation */
+	RecmfSpill *spill;			/* where ratings are loaded from; NULL: they are in memory */
 } RecmfRunMemory;
 
 /*

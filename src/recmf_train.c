@@ -48,6 +48,7 @@ enum
 	ARG_USER_COL,
 	ARG_ITEM_COL,
 	ARG_RATING_COL,
+	ARG_WEIGHT_COL,
 	ARG_FIRST_OPTION,
 	ARG_OPTIONS = ARG_FIRST_OPTION + 13,
 	ARG_VERBOSE
@@ -263,18 +264,27 @@ collect_options(FunctionCallInfo fcinfo, RecmfOptions *options)
 }
 
 static void
-report_skipped(const RecmfDataset *dataset)
+report_skipped(const RecmfDataset *dataset, bool has_weights)
 {
-	if (dataset->n_null > 0)
+	if (dataset->skipped.null > 0)
 		ereport(NOTICE,
-				(errmsg_plural("skipped " INT64_FORMAT " row with a null user_id, item_id or rating",
-							   "skipped " INT64_FORMAT " rows with a null user_id, item_id or rating",
-							   (unsigned long) dataset->n_null, dataset->n_null)));
-	if (dataset->n_not_positive > 0)
+				(has_weights
+				 ? errmsg_plural("skipped " INT64_FORMAT " row with a null user_id, item_id, rating or weight",
+								 "skipped " INT64_FORMAT " rows with a null user_id, item_id, rating or weight",
+								 (unsigned long) dataset->skipped.null, dataset->skipped.null)
+				 : errmsg_plural("skipped " INT64_FORMAT " row with a null user_id, item_id or rating",
+								 "skipped " INT64_FORMAT " rows with a null user_id, item_id or rating",
+								 (unsigned long) dataset->skipped.null, dataset->skipped.null)));
+	if (dataset->skipped.weightless > 0)
+		ereport(NOTICE,
+				(errmsg_plural("skipped " INT64_FORMAT " row with weight 0",
+							   "skipped " INT64_FORMAT " rows with weight 0",
+							   (unsigned long) dataset->skipped.weightless, dataset->skipped.weightless)));
+	if (dataset->skipped.not_positive > 0)
 		ereport(NOTICE,
 				(errmsg_plural("skipped " INT64_FORMAT " row with a rating that is not positive",
 							   "skipped " INT64_FORMAT " rows with a rating that is not positive",
-							   (unsigned long) dataset->n_not_positive, dataset->n_not_positive),
+							   (unsigned long) dataset->skipped.not_positive, dataset->skipped.not_positive),
 				 errdetail("Implicit feedback has no place for them: a rating there is the strength of a preference.")));
 }
 
@@ -301,6 +311,7 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	char	   *user_col = text_arg(fcinfo, ARG_USER_COL, "user_col");
 	char	   *item_col = text_arg(fcinfo, ARG_ITEM_COL, "item_col");
 	char	   *rating_col = PG_ARGISNULL(ARG_RATING_COL) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_RATING_COL));
+	char	   *weight_col = PG_ARGISNULL(ARG_WEIGHT_COL) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_WEIGHT_COL));
 	RecmfOptions options;
 	Run			run = {
 		.options = &options,
@@ -331,7 +342,7 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	SPI_connect();
 	MemoryContextSwitchTo(context);
 
-	source = recmf_source_open(source_text, user_col, item_col, rating_col);
+	source = recmf_source_open(source_text, user_col, item_col, rating_col, weight_col);
 	stored = recmf_store_open(model, source);
 	if (options.warm_start)
 		run.old = recmf_warm_open(stored, &options);
@@ -340,16 +351,18 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 
 	INSTR_TIME_SET_CURRENT(start);
 	recmf_progress_phase(RECMF_PHASE_READING);
-	run.dataset = dataset = recmf_dataset_create(context, source->user_type, source->item_type, options.settings.feedback);
+	dataset = recmf_dataset_create(context, source->user_type, source->item_type, &options.settings,
+								   weight_col != NULL && recmf_keeps_weights(options.settings.feedback));
+	run.dataset = dataset;
 	recmf_source_read(source, dataset);
-	report_skipped(dataset);
+	report_skipped(dataset, weight_col != NULL);
 	if (dataset->n_triples == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_NO_DATA_FOUND),
 				 errmsg("the source has no rating to train on"),
-				 dataset->n_null + dataset->n_not_positive > 0
+				 recmf_dataset_skipped(dataset) > 0
 				 ? errdetail("All of its " INT64_FORMAT " rows were skipped.",
-							 dataset->n_null + dataset->n_not_positive)
+							 recmf_dataset_skipped(dataset))
 				 : errdetail("It has no rows that the current role can see.")));
 	recmf_progress_phase(RECMF_PHASE_SORTING);
 	recmf_dataset_finish(dataset);
@@ -357,8 +370,17 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	if (run.verbose)
 		ereport(INFO,
 				(errmsg_internal("read " INT64_FORMAT " ratings of %d users and %d items in %.1f s",
-								 dataset->stats.n_entries, recmf_ids_count(dataset->users),
+								 recmf_dataset_n_ratings(dataset), recmf_ids_count(dataset->users),
 								 recmf_ids_count(dataset->items), seconds.read)));
+
+	if (run.verbose)
+	{
+		RecmfNeed	need;
+
+		recmf_fit_need(dataset, &options, &need);
+		ereport(INFO,
+				(errmsg_internal("training takes %s", recmf_need_describe(&need))));
+	}
 
 	INSTR_TIME_SET_CURRENT(start);
 	fit = recmf_fit(dataset, &options, &hooks);
@@ -380,7 +402,7 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	values[2] = Int64GetDatum(recmf_ids_count(dataset->users));
 	values[3] = Int64GetDatum(recmf_ids_count(dataset->items));
 	values[4] = Int64GetDatum(recmf_dataset_n_ratings(dataset));
-	values[5] = Int64GetDatum(dataset->n_null + dataset->n_not_positive);
+	values[5] = Int64GetDatum(recmf_dataset_skipped(dataset));
 	values[6] = recmf_losses_array(fit);
 	values[7] = Float8GetDatum(seconds.read);
 	values[8] = Float8GetDatum(seconds.train);

@@ -128,6 +128,8 @@ rmf_hold_out_apply(const rmf_hold_out *choice, rmf_side side, rmf_csr *ratings, 
 				{
 					held->column[n_held] = column;
 					held->value[n_held] = ratings->value[t];
+					if (held->weight != NULL)
+						held->weight[n_held] = ratings->weight[t];
 				}
 				n_held++;
 			}
@@ -135,6 +137,8 @@ rmf_hold_out_apply(const rmf_hold_out *choice, rmf_side side, rmf_csr *ratings, 
 			{
 				ratings->column[n_kept] = column;
 				ratings->value[n_kept] = ratings->value[t];
+				if (ratings->weight != NULL)
+					ratings->weight[n_kept] = ratings->weight[t];
 				n_kept++;
 			}
 		}

@@ -32,7 +32,8 @@ extern rmf_status rmf_hold_out_choose(rmf_hold_out *choice, const rmf_csr *by_us
 
 /*
  * Takes them out of "ratings", a matrix by rows of "side", in place.  held: a
- * matrix with room for n entries that gets them, in the same order, or NULL.
+ * matrix with room for n entries that gets them, in the same order, or NULL; it
+ * may have weights if "ratings" has.
  */
 extern rmf_status rmf_hold_out_apply(const rmf_hold_out *choice, rmf_side side, rmf_csr *ratings,
 									 rmf_csr *held, const rmf_poll *poll);
