@@ -26,6 +26,7 @@
 #include "core/rmf_hold_out.h"
 #include "core/rmf_partition.h"
 #include "recmf_dataset.h"
+#include "recmf_progress.h"
 #include "recmf_status.h"
 #include "recmf_team.h"
 
@@ -108,7 +109,7 @@ shared_bytes(const RecmfMemory *memory)
 Size
 recmf_dataset_memory(const RecmfDataset *dataset)
 {
-	return MemoryContextMemAllocated(dataset->context, true) +
+	return MemoryContextMemAllocated(dataset->context, true) + dataset->workers_memory +
 		shared_bytes(dataset->by_user_memory) + shared_bytes(dataset->by_item_memory) +
 		shared_bytes(dataset->held_out_memory);
 }
@@ -203,7 +204,8 @@ next_block(RecmfDataset *dataset)
 static void
 check_ids_memory(RecmfDataset *dataset)
 {
-	Size		used = recmf_ids_memory(dataset->users) + recmf_ids_memory(dataset->items);
+	Size		used = recmf_ids_memory(dataset->users) + recmf_ids_memory(dataset->items) +
+		dataset->workers_memory;
 	RecmfNeed	least;
 
 	if (used == dataset->ids_memory)
@@ -249,6 +251,16 @@ recmf_dataset_append(RecmfDataset *dataset, int n, const int32 *user, const int3
 		recmf_spill_add(dataset->spill, n, user, item, rating, weight);
 		dataset->n_triples += n;
 	}
+}
+
+void
+recmf_dataset_take_rows(void *arg, int n, const int32 *user, const int32 *item,
+						const float *rating, const float *weight)
+{
+	RecmfDataset *dataset = (RecmfDataset *) arg;
+
+	recmf_dataset_append(dataset, n, user, item, rating, weight);
+	recmf_progress_rows(dataset->n_triples + recmf_dataset_skipped(dataset));
 }
 
 void

@@ -53,7 +53,8 @@ typedef struct RecmfDataset
 	RecmfSpill *spill;	/* the files that the ratings are in; NULL: they are in memory */
 	RecmfBlock *first_block;
 	RecmfBlock *last_block;		/* the one that is being filled */
-	Size		ids_memory;		/* of both dictionaries when it was last looked at */
+	Size		ids_memory;		/* of both dictionaries when it was last looked at, and workers' */
+	Size		workers_memory; /* of what parallel workers hold for this dataset */
 
 	/* what was passed over */
 	RecmfSkipped skipped;
@@ -85,6 +86,10 @@ extern void recmf_dataset_add(RecmfDataset *dataset, Datum user, bool user_null,
 /* n rows that have been checked, ids by their numbers in the dictionaries; weight: NULL unless weighted. */
 extern void recmf_dataset_append(RecmfDataset *dataset, int n, const int32 *user, const int32 *item,
 								 const float *rating, const float *weight);
+
+/* The same as a RecmfRowSink for rows of a source, which are told to recmf_progress. */
+extern void recmf_dataset_take_rows(void *dataset, int n, const int32 *user, const int32 *item,
+									const float *rating, const float *weight);
 
 /* Rows that were passed over, for whatever reason. */
 static inline int64

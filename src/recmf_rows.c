@@ -14,7 +14,6 @@
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 
-#include "recmf_progress.h"
 #include "recmf_rows.h"
 
 struct RecmfRows
@@ -31,7 +30,6 @@ struct RecmfRows
 	bool		keeps_weights;
 	MemoryContext conversion;	/* of numerics; reset after so many rows as a block has */
 	int			since_reset;	/* rows, kept or not */
-	int64		before;			/* rows before these */
 
 	int			n;
 	int64		user_id[RECMF_ROWS];	/* of integer users */
@@ -112,9 +110,7 @@ recmf_rows_take(RecmfRows *rows, TupleTableSlot *slot)
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(rows->conversion);
-		rows->before += rows->since_reset;
 		rows->since_reset = 0;
-		recmf_progress_rows(rows->before);
 	}
 	slot_getsomeattrs(slot, rows->n_columns);
 	any_null = slot->tts_isnull[user_column] || slot->tts_isnull[item_column];

@@ -19,7 +19,6 @@
 
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -38,13 +37,13 @@
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
 #include "recmf_compat.h"
 #include "recmf_names.h"
 #include "recmf_progress.h"
 #include "recmf_registry.h"
+#include "recmf_scan.h"
 #include "recmf_source.h"
 
 /* Below this a sequential scan is as good as an index. */
@@ -334,12 +333,6 @@ receiver_destroy(DestReceiver *self)
 {
 }
 
-static void
-dataset_sink(void *arg, int n, const int32 *user, const int32 *item, const float *rating, const float *weight)
-{
-	recmf_dataset_append((RecmfDataset *) arg, n, user, item, rating, weight);
-}
-
 /* Adds a column of numbers to the SELECT list, and to the shape by what it is there. */
 static void
 add_number_column(StringInfo statement, const char *column, Oid type, int *n_columns,
@@ -413,18 +406,7 @@ read_table(SPIPlanPtr plan, const RecmfRowShape *result_shape, RecmfDataset *dat
 	relation = table_open(table, AccessShareLock);
 	scannable = RelationIsScannable(relation);
 	if (scannable)
-	{
-		RecmfRows  *rows = recmf_rows_create(&shape, dataset->users, dataset->items, &dataset->skipped,
-											 dataset_sink, dataset);
-		TableScanDesc scan = table_beginscan(relation, GetActiveSnapshot(), 0, NULL);
-		TupleTableSlot *slot = table_slot_create(relation, NULL);
-
-		while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-			recmf_rows_take(rows, slot);
-		recmf_rows_flush(rows);
-		ExecDropSingleTupleTableSlot(slot);
-		table_endscan(scan);
-	}
+		recmf_scan_table(relation, &shape, dataset);
 	table_close(relation, NoLock);
 	ReleaseCachedPlan(cached, NULL);
 	return scannable;
@@ -442,7 +424,7 @@ read_result(SPIPlanPtr plan, const RecmfRowShape *shape, RecmfDataset *dataset)
 			.rDestroy = receiver_destroy,
 			.mydest = DestNone,
 		},
-		.rows = recmf_rows_create(shape, dataset->users, dataset->items, &dataset->skipped, dataset_sink, dataset),
+		.rows = recmf_rows_create(shape, dataset->users, dataset->items, &dataset->skipped, recmf_dataset_take_rows, dataset),
 	};
 	SPIExecuteOptions options = {.read_only = true, .dest = &receiver.pub};
 	bool		read_only;

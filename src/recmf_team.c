@@ -118,8 +118,8 @@ PGDLLEXPORT void recmf_team_main(dsm_segment *segment, shm_toc *toc);
 
 int			recmf_max_parallel_workers = 8;
 
-static int
-most_workers(void)
+int
+recmf_team_most_workers(void)
 {
 	int			most = Min(recmf_max_parallel_workers, RECMF_MAX_TEAM - 1);
 
@@ -130,7 +130,7 @@ most_workers(void)
 bool
 recmf_team_may_form(int64 n_ratings)
 {
-	return n_ratings >= LEAST_RATINGS && most_workers() > 0;
+	return n_ratings >= LEAST_RATINGS && recmf_team_most_workers() > 0;
 }
 
 int
@@ -138,7 +138,7 @@ recmf_team_size(const rmf_run_shape *shape, int64 n_ratings, int iterations)
 {
 	if (!recmf_team_may_form(n_ratings))
 		return 0;
-	return (int) Min(most_workers(), rmf_run_products(shape, n_ratings) * iterations / PRODUCTS_PER_WORKER);
+	return (int) Min(recmf_team_most_workers(), rmf_run_products(shape, n_ratings) * iterations / PRODUCTS_PER_WORKER);
 }
 
 /*
