@@ -107,7 +107,7 @@ shared_bytes(const RecmfMemory *memory)
 Size
 recmf_dataset_memory(const RecmfDataset *dataset)
 {
-	return MemoryContextMemAllocated(dataset->context, true) +
+	return MemoryContextMemAllocated(dataset->context, true) + dataset->workers_memory +
 		shared_bytes(dataset->by_user_memory) + shared_bytes(dataset->by_item_memory);
 }
 
@@ -189,7 +189,8 @@ next_block(RecmfDataset *dataset)
 static void
 check_ids_memory(RecmfDataset *dataset)
 {
-	Size		used = recmf_ids_memory(dataset->users) + recmf_ids_memory(dataset->items);
+	Size		used = recmf_ids_memory(dataset->users) + recmf_ids_memory(dataset->items) +
+		dataset->workers_memory;
 	RecmfNeed	least;
 
 	if (used == dataset->ids_memory)

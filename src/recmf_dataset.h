@@ -53,7 +53,8 @@ typedef struct RecmfDataset
 	RecmfSpill *spill;	/* the files that the ratings are in; NULL: they are in memory */
 	RecmfBlock *first_block;
 	RecmfBlock *last_block;		/* the one that is being filled */
-	Size		ids_memory;		/* of both dictionaries when it was last looked at */
+	Size		ids_memory;		/* of both dictionaries when it was last looked at, and workers' */
+	Size		workers_memory; /* of what parallel workers hold for this dataset */
 
 	/* what was passed over */
 	RecmfSkipped skipped;

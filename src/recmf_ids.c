@@ -476,8 +476,8 @@ store_bytes(RecmfIds *ids, const char *bytes, Size length)
 	return string;
 }
 
-static int32
-intern_bytes(RecmfIds *ids, const char *bytes, Size length)
+int32
+recmf_ids_intern_bytes(RecmfIds *ids, const char *bytes, Size length)
 {
 	uint32		hash = hash_of_bytes(bytes, length);
 	BytesSlot  *slot = bytes_slot(ids, bytes, length, hash);
@@ -508,13 +508,13 @@ recmf_ids_intern(RecmfIds *ids, Datum id)
 		case RECMF_ID_INTEGER:
 			return intern_integer(ids, recmf_integer_from_datum(ids->type, id));
 		case RECMF_ID_UUID:
-			return intern_bytes(ids, (const char *) DatumGetUUIDP(id)->data, UUID_LEN);
+			return recmf_ids_intern_bytes(ids, (const char *) DatumGetUUIDP(id)->data, UUID_LEN);
 		case RECMF_ID_TEXT:
 			break;
 	}
 
 	string = DatumGetTextPP(id);
-	number = intern_bytes(ids, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
+	number = recmf_ids_intern_bytes(ids, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
 	if ((Pointer) string != DatumGetPointer(id))
 		pfree(string);
 	return number;

@@ -19,7 +19,6 @@
 
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -38,12 +37,12 @@
 #include "utils/lsyscache.h"
 #include "utils/plancache.h"
 #include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/varlena.h"
 
 #include "recmf_compat.h"
 #include "recmf_names.h"
 #include "recmf_registry.h"
+#include "recmf_scan.h"
 #include "recmf_source.h"
 
 /* Below this a sequential scan is as good as an index. */
@@ -412,18 +411,7 @@ read_table(SPIPlanPtr plan, const RecmfRowShape *result_shape, RecmfDataset *dat
 	relation = table_open(table, AccessShareLock);
 	scannable = RelationIsScannable(relation);
 	if (scannable)
-	{
-		RecmfRows  *rows = recmf_rows_create(&shape, dataset->users, dataset->items, &dataset->skipped,
-											 dataset_sink, dataset);
-		TableScanDesc scan = table_beginscan(relation, GetActiveSnapshot(), 0, NULL);
-		TupleTableSlot *slot = table_slot_create(relation, NULL);
-
-		while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
-			recmf_rows_take(rows, slot);
-		recmf_rows_flush(rows);
-		ExecDropSingleTupleTableSlot(slot);
-		table_endscan(scan);
-	}
+		recmf_scan_table(relation, &shape, dataset);
 	table_close(relation, NoLock);
 	ReleaseCachedPlan(cached, NULL);
 	return scannable;

@@ -26,6 +26,9 @@ typedef struct RecmfTeam RecmfTeam;
 /* GUC */
 extern int	recmf_max_parallel_workers;
 
+/* As many as the settings allow to help this process, whatever the work. */
+extern int	recmf_team_most_workers(void);
+
 /* Should ratings lie in shared memory, so that workers may map them? */
 extern bool recmf_team_may_form(int64 n_ratings);
 
