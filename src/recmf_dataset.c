@@ -9,6 +9,12 @@
  * sorts the matrix by users, and from that the matrix by items (8 bytes a
  * rating each, 12 with weights).  The order of the rows leaves no trace.
  *
+ * As soon as it is certain that recmf.training_memory will not do for this, or
+ * for training on it, the rows go to temporary files, where they are sorted and
+ * stay (recmf_spill.h).  What must be in memory in any case is counted whenever
+ * the dictionaries have grown, so that a run which cannot be made ends while
+ * its rows are read.
+ *
  * Memory: the dataset's context and below it one of each dictionary, each full
  * block and each matrix; all count against recmf.training_memory.
  */
@@ -70,7 +76,7 @@ free_block(RecmfBlock *block)
 }
 
 RecmfDataset *
-recmf_dataset_create(MemoryContext parent, Oid user_type, Oid item_type, rmf_feedback feedback, bool weighted)
+recmf_dataset_create(MemoryContext parent, Oid user_type, Oid item_type, const rmf_settings *settings, bool weighted)
 {
 	MemoryContext context;
 	RecmfDataset *dataset;
@@ -82,7 +88,8 @@ recmf_dataset_create(MemoryContext parent, Oid user_type, Oid item_type, rmf_fee
 	context = AllocSetContextCreate(parent, "recmf dataset", ALLOCSET_START_SMALL_SIZES);
 	dataset = (RecmfDataset *) MemoryContextAllocZero(context, sizeof(RecmfDataset));
 	dataset->context = context;
-	dataset->feedback = feedback;
+	dataset->settings = *settings;
+	dataset->feedback = settings->feedback;
 	dataset->weighted = weighted;
 	dataset->users = recmf_ids_create(context, user_type, "user_id");
 	dataset->items = recmf_ids_create(context, item_type, "item_id");
@@ -97,39 +104,83 @@ shared_bytes(const RecmfMemory *memory)
 	return memory != NULL && recmf_memory_is_shared(memory) ? recmf_memory_bytes(memory) : 0;
 }
 
-static Size
-memory_used(const RecmfDataset *dataset)
+Size
+recmf_dataset_memory(const RecmfDataset *dataset)
 {
 	return MemoryContextMemAllocated(dataset->context, true) + dataset->workers_memory +
 		shared_bytes(dataset->by_user_memory) + shared_bytes(dataset->by_item_memory);
 }
 
-void
-recmf_dataset_reserve(const RecmfDataset *dataset, Size more)
+/* Is there room for "more" bytes in recmf.training_memory? */
+static bool
+fits(const RecmfDataset *dataset, Size more)
 {
-	Size		allowed = (Size) recmf_training_memory * 1024;
-	Size		used = memory_used(dataset);
-
-	if (used > allowed || more > allowed - used)
-	{
-		Size		megabytes = used / (1024 * 1024) + more / (1024 * 1024) + 2;
-
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("training needs about %zu MB, more than recmf.training_memory allows", megabytes),
-				 errdetail("recmf.training_memory is %d MB, and %lld ratings have been read.",
-						   recmf_training_memory / 1024, (long long) dataset->n_triples),
-				 errhint("Raise it with SET recmf.training_memory if the machine has the memory, or train on fewer ratings.")));
-	}
+	return more <= recmf_need_left(recmf_dataset_memory(dataset));
 }
 
-/* The block that is being filled is full: another one. */
+/* What training takes of the ids that are known, with so many ratings in memory or any number in files. */
+static void
+need_of(const RecmfDataset *dataset, bool streams, RecmfNeed *need)
+{
+	memset(need, 0, sizeof(*need));
+	recmf_need_shape(&dataset->settings, recmf_ids_count(dataset->users), recmf_ids_count(dataset->items),
+					 &need->shape);
+	need->n_ratings = dataset->n_triples;
+	need->processes = 1;
+	need->streams = streams;
+	need->weighted = dataset->weighted;
+	need->ids = recmf_ids_memory(dataset->users) + recmf_ids_memory(dataset->items);
+	recmf_need_count(need);
+}
+
+/* Sorting in memory takes this, beside the dictionaries, what is done with the ids, and a scratch. */
+static Size
+sort_memory(const RecmfDataset *dataset)
+{
+	Size		triple = triple_size(dataset);
+	Size		entry = triple - sizeof(int32);
+
+	/* a partition with the blocks that it is made of, or with both matrices */
+	return Max(2 * triple, triple + 2 * entry) * (Size) dataset->n_triples;
+}
+
+static void
+free_blocks(RecmfDataset *dataset)
+{
+	while (dataset->first_block != NULL)
+	{
+		RecmfBlock *block = dataset->first_block;
+
+		dataset->first_block = block->next;
+		free_block(block);
+	}
+	dataset->last_block = NULL;
+}
+
+/* From here on the ratings are in temporary files. */
+static void
+start_spilling(RecmfDataset *dataset)
+{
+	const RecmfBlock *block;
+
+	dataset->spill = recmf_spill_create(dataset->context, dataset->weighted);
+	for (block = dataset->first_block; block != NULL; block = block->next)
+		recmf_spill_add(dataset->spill, block->n, block->user, block->item, block->rating, block->weight);
+	free_blocks(dataset);
+}
+
+/* The block that is being filled is full: another one, or none any more. */
 static void
 next_block(RecmfDataset *dataset)
 {
 	int64		room = Min(dataset->n_triples, FULL_BLOCK);
 
-	recmf_dataset_reserve(dataset, room * triple_size(dataset));
+	if (!fits(dataset, room * triple_size(dataset)) ||
+		dataset->ids_memory + sort_memory(dataset) > (Size) recmf_training_memory * 1024)
+	{
+		start_spilling(dataset);
+		return;
+	}
 	dataset->last_block->next = make_block(dataset, room);
 	dataset->last_block = dataset->last_block->next;
 }
@@ -140,11 +191,16 @@ check_ids_memory(RecmfDataset *dataset)
 {
 	Size		used = recmf_ids_memory(dataset->users) + recmf_ids_memory(dataset->items) +
 		dataset->workers_memory;
+	RecmfNeed	least;
 
 	if (used == dataset->ids_memory)
 		return;
 	dataset->ids_memory = used;
-	recmf_dataset_reserve(dataset, 0);
+	need_of(dataset, true, &least);
+	if (!recmf_need_fits(&least))
+		recmf_need_error(&least);
+	if (dataset->spill == NULL && !fits(dataset, 0))
+		start_spilling(dataset);
 }
 
 void
@@ -153,7 +209,7 @@ recmf_dataset_append(RecmfDataset *dataset, int n, const int32 *user, const int3
 {
 	Assert(dataset->weighted == (weight != NULL));
 	check_ids_memory(dataset);
-	while (n > 0)
+	while (n > 0 && dataset->spill == NULL)
 	{
 		RecmfBlock *block = dataset->last_block;
 		int			some = Min(n, block->room - block->n);
@@ -174,6 +230,11 @@ recmf_dataset_append(RecmfDataset *dataset, int n, const int32 *user, const int3
 		rating += some;
 		if (block->n == block->room)
 			next_block(dataset);
+	}
+	if (n > 0)
+	{
+		recmf_spill_add(dataset->spill, n, user, item, rating, weight);
+		dataset->n_triples += n;
 	}
 }
 
@@ -240,40 +301,52 @@ count_users(const RecmfDataset *dataset, int64 n_users, const int32 *user_number
 	return count;
 }
 
-void
-recmf_dataset_finish(RecmfDataset *dataset)
+static rmf_merge
+merge_of(const RecmfDataset *dataset)
+{
+	return dataset->feedback == RMF_IMPLICIT ? RMF_MERGE_SUM : RMF_MERGE_MEAN;
+}
+
+/*
+ * The matrices in memory; false if there is not enough, for sorting or for
+ * training after it, and then nothing has been done.
+ */
+static bool
+sort_in_memory(RecmfDataset *dataset, const int32 *user_number, const int32 *item_number)
 {
 	int64		n = dataset->n_triples;
 	int64		n_users = recmf_ids_count(dataset->users);
 	int64		n_items = recmf_ids_count(dataset->items);
-	Size		per_id = sizeof(int64_t) + sizeof(int64_t) + sizeof(uint16_t);
-	Size		csr_size = (triple_size(dataset) - sizeof(int32)) * (Size) n;
-	const int32 *user_number;
-	const int32 *item_number;
+	Size		blocks = triple_size(dataset) * (Size) n;
+	Size		per_id = 2 * sizeof(int64_t) + sizeof(uint16_t);
+	RecmfNeed	training;
 	rmf_partition *partition;
 	RecmfMemory *partition_memory;
+	int32_t    *entries;
 	int64_t    *count;
 	uint16_t   *bucket;
 	void	   *scratch;
 	rmf_status	status;
 
-	/* at most 24 bytes an id while they are sorted */
-	recmf_dataset_reserve(dataset, 24 * (Size) Max(n_users, n_items));
-	user_number = recmf_ids_sort(dataset->users);
-	CHECK_FOR_INTERRUPTS();
-	item_number = recmf_ids_sort(dataset->items);
-	CHECK_FOR_INTERRUPTS();
-
-	/* the most at any time: the partition with the triples, or with both matrices */
-	recmf_dataset_reserve(dataset,
-						  per_id * (n_users + n_items) + Max(csr_size * 2, triple_size(dataset) * (Size) n));
+	need_of(dataset, false, &training);
+	if (!recmf_need_fits(&training) ||
+		!fits(dataset, per_id * (n_users + n_items) + sizeof(rmf_partition) + sort_memory(dataset) - blocks))
+		return false;
 
 	partition = (rmf_partition *) MemoryContextAlloc(dataset->context, sizeof(rmf_partition));
 	bucket = (uint16_t *) MemoryContextAllocHuge(dataset->context, sizeof(uint16_t) * Max(n_users, n_items));
 	count = count_users(dataset, n_users, user_number);
 	recmf_check_status(rmf_partition_init(partition, n_users, count, dataset->weighted, bucket), "sort the ratings");
+	if (!fits(dataset, rmf_partition_scratch_size(partition) + sort_memory(dataset) - blocks))
+	{
+		pfree(partition);
+		pfree(bucket);
+		pfree(count);
+		return false;
+	}
 	partition_memory = recmf_memory_create(dataset->context, rmf_partition_entries_size(partition), false);
-	partition->entries = (int32_t *) recmf_memory_alloc(partition_memory, rmf_partition_entries_size(partition));
+	entries = (int32_t *) recmf_memory_alloc(partition_memory, rmf_partition_entries_size(partition));
+	partition->entries = entries;
 	while (dataset->first_block != NULL)
 	{
 		RecmfBlock *block = dataset->first_block;
@@ -286,16 +359,11 @@ recmf_dataset_finish(RecmfDataset *dataset)
 	}
 	dataset->last_block = NULL;
 
-	recmf_dataset_reserve(dataset, rmf_partition_scratch_size(partition) + 2 * csr_size);
 	dataset->by_user_memory = make_csr(dataset, &dataset->by_user, n_users, n_items, n);
 	scratch = MemoryContextAllocHuge(dataset->context, Max(rmf_partition_scratch_size(partition), 1));
-	status = rmf_partition_sort(partition, dataset->feedback == RMF_IMPLICIT ? RMF_MERGE_SUM : RMF_MERGE_MEAN,
-								&dataset->by_user, scratch, recmf_poll());
+	status = rmf_partition_sort(partition, merge_of(dataset), &dataset->by_user, scratch, recmf_poll());
 	if (status == RMF_NOT_FINITE)
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("ratings of the same user and item add up past the range of real"),
-				 errhint("Scale the ratings down.")));
+		recmf_report_merged_rating();
 	recmf_check_status(status, "sort the ratings");
 	pfree(scratch);
 	pfree(count);
@@ -305,13 +373,8 @@ recmf_dataset_finish(RecmfDataset *dataset)
 												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	rmf_count(dataset->by_user.n_entries, dataset->by_user.column, count);
 	dataset->by_item_memory = make_csr(dataset, &dataset->by_item, n_items, n_users, dataset->by_user.n_entries);
-	{
-		int32_t    *entries = partition->entries;
-
-		recmf_check_status(rmf_partition_init(partition, n_items, count, dataset->weighted, bucket),
-						   "sort the ratings");
-		partition->entries = entries;
-	}
+	recmf_check_status(rmf_partition_init(partition, n_items, count, dataset->weighted, bucket), "sort the ratings");
+	partition->entries = entries;
 	recmf_check_status(rmf_partition_add_matrix(partition, &dataset->by_user, recmf_poll()), "sort the ratings");
 	recmf_check_status(rmf_partition_collect(partition, &dataset->by_item, recmf_poll()), "sort the ratings");
 	recmf_memory_destroy(partition_memory);
@@ -320,4 +383,108 @@ recmf_dataset_finish(RecmfDataset *dataset)
 	pfree(count);
 
 	rmf_csr_summarize(&dataset->by_user, &dataset->stats);
+	return true;
+}
+
+/* A matrix that is in files but for its starts. */
+static RecmfMemory *
+make_starts(const RecmfDataset *dataset, rmf_csr *csr, int64 n_rows, int64 n_columns)
+{
+	Size		starts = sizeof(int64_t) * (Size) (n_rows + 1);
+	RecmfMemory *memory = recmf_memory_create(dataset->context, RECMF_MEMORY_SIZE(starts),
+											  recmf_team_may_form(dataset->n_triples));
+
+	memset(csr, 0, sizeof(*csr));
+	csr->n_rows = n_rows;
+	csr->n_columns = n_columns;
+	csr->start = (int64_t *) recmf_memory_alloc(memory, starts);
+	return memory;
+}
+
+/* The matrices in temporary files. */
+static void
+sort_in_files(RecmfDataset *dataset, const int32 *user_number, const int32 *item_number)
+{
+	int64		n_users = recmf_ids_count(dataset->users);
+	int64		n_items = recmf_ids_count(dataset->items);
+	Size		least = recmf_spill_least_memory(dataset->n_triples, dataset->weighted, n_users, n_items);
+	Size		left;
+
+	dataset->by_user_memory = make_starts(dataset, &dataset->by_user, n_users, n_items);
+	dataset->by_item_memory = make_starts(dataset, &dataset->by_item, n_items, n_users);
+	left = recmf_need_left(recmf_dataset_memory(dataset));
+	if (left < least)
+		recmf_dataset_reserve(dataset, least);
+	recmf_spill_finish(dataset->spill, left, merge_of(dataset),
+					   n_users, user_number, dataset->by_user.start,
+					   n_items, item_number, dataset->by_item.start, &dataset->stats);
+	dataset->by_user.n_entries = dataset->by_user.start[n_users];
+	dataset->by_item.n_entries = dataset->by_item.start[n_items];
+}
+
+void
+recmf_dataset_finish(RecmfDataset *dataset)
+{
+	int64		n_users = recmf_ids_count(dataset->users);
+	int64		n_items = recmf_ids_count(dataset->items);
+	Size		sorting_ids = 24 * (Size) Max(n_users, n_items) + sizeof(int32) * (Size) Min(n_users, n_items);
+	const int32 *user_number;
+	const int32 *item_number;
+
+	if (dataset->spill == NULL && !fits(dataset, sorting_ids))
+		start_spilling(dataset);
+	recmf_dataset_reserve(dataset, sorting_ids);
+	user_number = recmf_ids_sort(dataset->users);
+	CHECK_FOR_INTERRUPTS();
+	item_number = recmf_ids_sort(dataset->items);
+	CHECK_FOR_INTERRUPTS();
+
+	if (dataset->spill == NULL && !sort_in_memory(dataset, user_number, item_number))
+		start_spilling(dataset);
+	if (dataset->spill != NULL)
+		sort_in_files(dataset, user_number, item_number);
+}
+
+void
+recmf_dataset_ratings(const RecmfDataset *dataset, rmf_side side, rmf_ratings *ratings)
+{
+	const rmf_csr *csr = side == RMF_USERS ? &dataset->by_user : &dataset->by_item;
+
+	memset(ratings, 0, sizeof(*ratings));
+	ratings->n_rows = csr->n_rows;
+	ratings->n_columns = csr->n_columns;
+	ratings->n_entries = csr->n_entries;
+	ratings->start = csr->start;
+	ratings->column = csr->column;
+	ratings->value = csr->value;
+	ratings->weight = csr->weight;
+	if (dataset->spill != NULL)
+		recmf_spill_ratings(dataset->spill, side, ratings);
+}
+
+void
+recmf_dataset_read_items(const RecmfDataset *dataset, int32 *items)
+{
+	const rmf_csr *by_user = &dataset->by_user;
+
+	if (dataset->spill != NULL)
+		recmf_spill_read_columns(dataset->spill, RMF_USERS, by_user->n_entries, items);
+	else
+		memcpy(items, by_user->column, sizeof(int32) * (Size) by_user->n_entries);
+}
+
+void
+recmf_dataset_reserve(const RecmfDataset *dataset, Size more)
+{
+	Size		megabytes = (recmf_dataset_memory(dataset) + more) / (1024 * 1024) + 1;
+
+	if (fits(dataset, more))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("training needs about %zu MB, more than recmf.training_memory allows", megabytes),
+			 errdetail("recmf.training_memory is %d MB, and " INT64_FORMAT " ratings of %d users and %d items have been read.",
+					   recmf_training_memory / 1024, dataset->n_triples,
+					   recmf_ids_count(dataset->users), recmf_ids_count(dataset->items)),
+			 errhint("Raise it with SET recmf.training_memory if the machine has the memory, or train on fewer users and items.")));
 }

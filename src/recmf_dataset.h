@@ -7,8 +7,9 @@
  * recmf_dataset_append() a block of them, then once recmf_dataset_finish(),
  * which sorts the ids and builds both sparse matrices, then recmf_fit().
  * Everything lives in a memory context below the given parent, in huge chunks
- * where needed, and counts against recmf.training_memory; past it:
- * ERRCODE_PROGRAM_LIMIT_EXCEEDED with a hint.
+ * where needed, and counts against recmf.training_memory.  Ratings for which
+ * there is no room go to temporary files; where there is none for ids and
+ * factors: ERRCODE_PROGRAM_LIMIT_EXCEEDED with a hint.
  */
 #ifndef RECMF_DATASET_H
 #define RECMF_DATASET_H
@@ -20,8 +21,10 @@
 #include "core/rmf_run.h"
 #include "recmf_ids.h"
 #include "recmf_memory.h"
+#include "recmf_need.h"
 #include "recmf_options.h"
 #include "recmf_rows.h"
+#include "recmf_spill.h"
 
 /* Ratings in the order in which they came, ids by the numbers of their first appearance. */
 typedef struct RecmfBlock
@@ -42,10 +45,12 @@ typedef struct RecmfDataset
 	RecmfIds   *users;
 	RecmfIds   *items;
 	rmf_feedback feedback;
+	rmf_settings settings;		/* as given: what training will need follows from them */
 	bool		weighted;		/* ratings have weights of their own */
 
 	/* while rows arrive */
-	int64		n_triples;		/* in all blocks */
+	int64		n_triples;		/* in all blocks, or in files */
+	RecmfSpill *spill;	/* the files that the ratings are in; NULL: they are in memory */
 	RecmfBlock *first_block;
 	RecmfBlock *last_block;		/* the one that is being filled */
 	Size		ids_memory;		/* of both dictionaries when it was last looked at, and workers' */
@@ -54,7 +59,7 @@ typedef struct RecmfDataset
 	/* what was passed over */
 	RecmfSkipped skipped;
 
-	/* after recmf_dataset_finish() */
+	/* after recmf_dataset_finish(); of ratings in files there are only the starts */
 	rmf_csr		by_user;
 	rmf_csr		by_item;
 	RecmfMemory *by_user_memory;	/* their arrays */
@@ -64,7 +69,7 @@ typedef struct RecmfDataset
 
 /* "weighted": recmf_dataset_append() brings weights. */
 extern RecmfDataset *recmf_dataset_create(MemoryContext parent, Oid user_type, Oid item_type,
-										  rmf_feedback feedback, bool weighted);
+										  const rmf_settings *settings, bool weighted);
 
 /*
  * One row.  A NULL id or rating is counted and skipped; implicit ratings <= 0
@@ -91,9 +96,18 @@ recmf_dataset_skipped(const RecmfDataset *dataset)
  */
 extern void recmf_dataset_finish(RecmfDataset *dataset);
 
+/* One orientation of a finished dataset, as training reads it: from memory or from files. */
+extern void recmf_dataset_ratings(const RecmfDataset *dataset, rmf_side side, rmf_ratings *ratings);
+
+/* All items of the matrix by users; items: by_user.n_entries. */
+extern void recmf_dataset_read_items(const RecmfDataset *dataset, int32 *items);
+
 /* The settings that recmf_fit() will train with: what was not given, by rule from the finished dataset. */
 extern void recmf_resolve_settings(const RecmfDataset *dataset, const RecmfOptions *options,
 								   rmf_settings *settings);
+
+/* What recmf_fit() will take of recmf.training_memory; an error if it cannot. */
+extern void recmf_fit_need(const RecmfDataset *dataset, const RecmfOptions *options, RecmfNeed *need);
 
 /* What a fit gives; arrays as long as the dataset's context, rows in the order of the sorted ids. */
 typedef struct RecmfFit
@@ -122,10 +136,10 @@ typedef void (*RecmfProgress) (void *arg, const rmf_iteration *iteration, int it
 extern RecmfFit *recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 						   RecmfProgress progress, void *progress_arg);
 
-/*
- * Raises ERRCODE_PROGRAM_LIMIT_EXCEEDED if "more" bytes beside what the dataset
- * holds already would pass recmf.training_memory.
- */
+/* What the dataset takes of recmf.training_memory, in bytes; all that has been made in its context. */
+extern Size recmf_dataset_memory(const RecmfDataset *dataset);
+
+/* Raises ERRCODE_PROGRAM_LIMIT_EXCEEDED if there is no room for "more" bytes beside that. */
 extern void recmf_dataset_reserve(const RecmfDataset *dataset, Size more);
 
 /* GUC, kB */

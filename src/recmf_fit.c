@@ -59,21 +59,6 @@ fill_keys(const RecmfIds *ids, uint64_t *keys)
 		keys[i] = recmf_ids_key(ids, i);
 }
 
-static rmf_ratings
-ratings_of(const rmf_csr *csr)
-{
-	rmf_ratings ratings = {0};
-
-	ratings.n_rows = csr->n_rows;
-	ratings.n_columns = csr->n_columns;
-	ratings.n_entries = csr->n_entries;
-	ratings.start = csr->start;
-	ratings.column = csr->column;
-	ratings.value = csr->value;
-	ratings.weight = csr->weight;
-	return ratings;
-}
-
 void
 recmf_resolve_settings(const RecmfDataset *dataset, const RecmfOptions *options, rmf_settings *settings)
 {
@@ -88,6 +73,44 @@ recmf_resolve_settings(const RecmfDataset *dataset, const RecmfOptions *options,
 						field != NULL ? field : "feedback")));
 }
 
+/* Ratings of the row that has the most. */
+static int64
+longest_row(const rmf_csr *csr)
+{
+	int64		longest = 0;
+	int64		r;
+
+	for (r = 0; r < csr->n_rows; r++)
+		longest = Max(longest, csr->start[r + 1] - csr->start[r]);
+	return longest;
+}
+
+void
+recmf_fit_need(const RecmfDataset *dataset, const RecmfOptions *options, RecmfNeed *need)
+{
+	rmf_settings settings;
+	Size		present;
+
+	memset(need, 0, sizeof(*need));
+	recmf_resolve_settings(dataset, options, &settings);
+	rmf_problem_init(&need->shape.problem, &settings, &dataset->stats);
+	need->shape.seed = settings.seed;
+	need->shape.level = rmf_cpu_best();
+	need->shape.n[RMF_USERS] = recmf_ids_count(dataset->users);
+	need->shape.n[RMF_ITEMS] = recmf_ids_count(dataset->items);
+	need->n_ratings = dataset->stats.n_entries;
+	need->longest_row = Max(longest_row(&dataset->by_user), longest_row(&dataset->by_item));
+	need->processes = 1 + recmf_team_size(&need->shape, need->n_ratings, settings.iterations);
+	need->weighted = dataset->weighted;
+	need->streams = dataset->spill != NULL;
+
+	/* whatever is there already */
+	recmf_need_count(need);
+	present = recmf_dataset_memory(dataset);
+	need->ids = present - Min(present, need->starts + need->entries);
+	recmf_need_for_training(need);
+}
+
 RecmfFit *
 recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 		  RecmfProgress progress, void *progress_arg)
@@ -99,7 +122,8 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	Size		run_size;
 	Size		workspace_size;
 	void	   *workspace;
-	rmf_run_shape shape = {0};
+	RecmfNeed	need;
+	rmf_run_shape shape;
 	rmf_run		run = {0};
 	rmf_leader	leader = {0};
 	rmf_stopping stopping = {0};
@@ -114,25 +138,22 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	rmf_problem_init(&fit->problem, &fit->settings, &dataset->stats);
 	fit->dimensions = rmf_dimensions(&fit->problem);
 
-	shape.problem = fit->problem;
-	shape.seed = fit->settings.seed;
-	shape.level = rmf_cpu_best();
-	shape.n[RMF_USERS] = recmf_ids_count(dataset->users);
-	shape.n[RMF_ITEMS] = recmf_ids_count(dataset->items);
-	run_size = rmf_run_lay_out(&shape, NULL, &run);
-	workspace_size = rmf_run_workspace_size(&shape) + RMF_ALIGNMENT;
-	recmf_dataset_reserve(dataset, run_size + workspace_size + sizeof(rmf_loss) * fit->settings.iterations);
+	recmf_fit_need(dataset, options, &need);
+	shape = need.shape;
+	run_size = need.run;
+	workspace_size = need.workspace;
 
 	fit->losses = (rmf_loss *) MemoryContextAllocZero(dataset->context,
 													  sizeof(rmf_loss) * fit->settings.iterations);
 	workspace = MemoryContextAllocHuge(dataset->context, workspace_size);
-	workers = recmf_team_size(&shape, dataset->stats.n_entries, fit->settings.iterations);
+	workers = need.processes - 1;
 	memory.run = recmf_memory_create(dataset->context, run_size, workers > 0);
 	memory.ratings[RMF_USERS] = dataset->by_user_memory;
 	memory.ratings[RMF_ITEMS] = dataset->by_item_memory;
 	rmf_run_lay_out(&shape, recmf_memory_alloc(memory.run, run_size), &run);
-	run.ratings[RMF_USERS] = ratings_of(&dataset->by_user);
-	run.ratings[RMF_ITEMS] = ratings_of(&dataset->by_item);
+	memory.spill = dataset->spill;
+	recmf_dataset_ratings(dataset, RMF_USERS, &run.ratings[RMF_USERS]);
+	recmf_dataset_ratings(dataset, RMF_ITEMS, &run.ratings[RMF_ITEMS]);
 	fill_keys(dataset->users, run.keys[RMF_USERS]);
 	fill_keys(dataset->items, run.keys[RMF_ITEMS]);
 

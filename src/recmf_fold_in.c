@@ -29,6 +29,7 @@
 #include "utils/lsyscache.h"
 
 #include "core/rmf_als.h"
+#include "core/rmf_objective.h"
 #include "recmf_dataset.h"
 #include "recmf_names.h"
 #include "recmf_plans.h"
@@ -248,21 +249,15 @@ solve_basket(const Basket *basket, const RecmfModel *model)
 	if (n == 0)
 		return NULL;
 
-	step.problem = &model->problem;
-	step.side = RMF_USERS;
-	step.fixed = panel;
-	step.n_fixed = model->n_items;
-	step.gram = model->problem.feedback == RMF_IMPLICIT ? recmf_model_gram(model, RMF_ITEMS) : NULL;
-	step.packed = NULL;
-	step.level = rmf_cpu_best();
-	step.measure = 0;
+	rmf_half_step_init(&step, &model->problem, RMF_USERS, model->n_items, panel,
+					   rmf_has_gram(&model->problem) ? recmf_model_gram(model, RMF_ITEMS) : NULL);
 
 	recmf_blas_check_once();
 	solution = palloc0(sizeof(float) * basket->dimensions);
 	workspace = palloc_extended(rmf_als_row_workspace_size(&model->problem) + RMF_ALIGNMENT,
 								MCXT_ALLOC_HUGE);
 	workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
-	recmf_check_status(rmf_als_solve_row(&step, n, columns, values, solution, workspace, recmf_poll()),
+	recmf_check_status(rmf_als_solve_row(&step, n, columns, values, NULL, solution, workspace, recmf_poll()),
 					   "fold in the given items");
 	return recmf_factor_from_floats(basket->dimensions, solution);
 }

@@ -771,7 +771,7 @@ recmf_mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
 	seen_start = (uint32 *) ((char *) model + layout.seen_start);
 	for (r = 0; r <= header.n_users; r++)
 		seen_start[r] = (uint32) by_user->start[r];
-	memcpy((char *) model + layout.seen, by_user->column, sizeof(int32) * (Size) header.n_ratings);
+	recmf_dataset_read_items(dataset, (int32 *) ((char *) model + layout.seen));
 	item_n_ratings = (int32 *) ((char *) model + layout.item_n_ratings);
 	for (r = 0; r < header.n_items; r++)
 		item_n_ratings[r] = (int32) (by_item->start[r + 1] - by_item->start[r]);

@@ -54,7 +54,7 @@ start_group(FunctionCallInfo fcinfo, MemoryContext aggregate_context)
 	state->dataset = recmf_dataset_create(aggregate_context,
 										  get_fn_expr_argtype(fcinfo->flinfo, 1),
 										  get_fn_expr_argtype(fcinfo->flinfo, 2),
-										  options.settings.feedback, false);
+										  &options.settings, false);
 	if (given != NULL)
 	{
 		state->given = (Jsonb *) MemoryContextAlloc(state->dataset->context, VARSIZE(given));

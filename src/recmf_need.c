@@ -18,8 +18,6 @@
 #define USUAL_WINDOW 131072
 
 #define WINDOW_BYTES (sizeof(int32) + 2 * sizeof(float))
-#define ENTRY_BYTES (sizeof(int32) + sizeof(float))
-#define TRIPLE_BYTES (2 * sizeof(int32) + sizeof(float))
 
 #define MEGABYTE ((Size) 1024 * 1024)
 
@@ -46,11 +44,13 @@ void
 recmf_need_count(RecmfNeed *need)
 {
 	Size		ratings = (Size) need->n_ratings;
+	Size		entry = sizeof(int32) + sizeof(float) * (need->weighted ? 2 : 1);
+	Size		triple = entry + sizeof(int32);
 	rmf_run		run;
 
 	need->starts = sizeof(int64) * (Size) (need->shape.n[RMF_USERS] + need->shape.n[RMF_ITEMS] + 2);
-	need->entries = need->streams ? 0 : 2 * ENTRY_BYTES * ratings;
-	need->files = need->streams ? 2 * (ENTRY_BYTES * ratings) + TRIPLE_BYTES * ratings : 0;
+	need->entries = need->streams ? 0 : 2 * entry * ratings;
+	need->files = need->streams ? (2 * entry + triple) * ratings : 0;
 	need->run = rmf_run_lay_out(&need->shape, NULL, &run);
 	need->workspace = rmf_run_workspace_size(&need->shape) + RMF_ALIGNMENT;
 }

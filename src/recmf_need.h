@@ -29,6 +29,7 @@ typedef struct RecmfNeed
 	Size		run;			/* factors and what is made of them: rmf_run_lay_out() */
 	Size		workspace;		/* of each process: rmf_run_workspace_size() */
 	Size		files;			/* temporary, where the ratings are streamed */
+	bool		weighted;		/* ratings have weights of their own */
 	bool		streams;
 } RecmfNeed;
 
@@ -39,7 +40,7 @@ typedef struct RecmfNeed
 extern void recmf_need_shape(const rmf_settings *settings, int64 n_users, int64 n_items,
 							 rmf_run_shape *shape);
 
-/* Fills in the bytes.  "ids", the counts, "streams" and shape.window are given. */
+/* Fills in the bytes.  "ids", the counts, "weighted", "streams" and shape.window are given. */
 extern void recmf_need_count(RecmfNeed *need);
 
 /* All of it. */

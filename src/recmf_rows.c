@@ -197,3 +197,12 @@ recmf_report_weight(const RecmfIds *users, Datum user, const RecmfIds *items, Da
 					recmf_ids_describe(users, user), recmf_ids_describe(items, item), weight),
 			 errhint("Weights are positive numbers; rows of weight 0 are left out.")));
 }
+
+void
+recmf_report_merged_rating(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("ratings of the same user and item add up past the range of real"),
+			 errhint("Scale the ratings down.")));
+}

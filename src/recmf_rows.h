@@ -80,6 +80,9 @@ pg_noreturn extern void recmf_report_rating(const RecmfIds *users, Datum user,
 pg_noreturn extern void recmf_report_weight(const RecmfIds *users, Datum user,
 											const RecmfIds *items, Datum item, double rating, double weight);
 
+/* The same of ratings that were merged. */
+pg_noreturn extern void recmf_report_merged_rating(void);
+
 /*
  * What a row without NULLs counts as: false if it is passed over.  NaN or
  * infinity, values past the range of a float4 and negative weights are errors.

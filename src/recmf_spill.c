@@ -34,6 +34,7 @@
 
 #include "core/rmf_buckets.h"
 #include "core/rmf_partition.h"
+#include "recmf_rows.h"
 #include "recmf_spill.h"
 #include "recmf_status.h"
 #include "recmf_tempfile.h"
@@ -512,10 +513,7 @@ sort_bucket(SpillSort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, i
 	csr->start = start;
 	status = rmf_partition_sort(&bucket->partition, sort->merge, csr, bucket->scratch, recmf_poll());
 	if (status == RMF_NOT_FINITE)
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("ratings of the same user and item add up past the range of real"),
-				 errhint("Scale the ratings down.")));
+		recmf_report_merged_rating();
 	recmf_check_status(status, "sort the ratings");
 
 	write_entries(&sort->spill->sides[RMF_USERS], sort->n_entries, csr->n_entries,
@@ -871,4 +869,10 @@ recmf_spill_ratings(RecmfSpill *spill, rmf_side side, rmf_ratings *ratings)
 	ratings->has_weight = spill->words > WEIGHT;
 	ratings->load = load_entries;
 	ratings->load_arg = &spill->sides[side];
+}
+
+void
+recmf_spill_read_columns(const RecmfSpill *spill, rmf_side side, int64 n, int32 *columns)
+{
+	recmf_temp_file_read(spill->sides[side].column, 0, columns, WORD * (Size) n);
 }

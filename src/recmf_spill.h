@@ -70,4 +70,7 @@ extern RecmfSpill *recmf_spill_attach(MemoryContext parent, const RecmfSpillHand
  */
 extern void recmf_spill_ratings(RecmfSpill *spill, rmf_side side, rmf_ratings *ratings);
 
+/* The first n columns of a side. */
+extern void recmf_spill_read_columns(const RecmfSpill *spill, rmf_side side, int64 n, int32 *columns);
+
 #endif							/* RECMF_SPILL_H */

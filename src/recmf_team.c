@@ -52,7 +52,7 @@
  * A worker is started for each so many multiplications: a few hundredths of a
  * second, which is several times what it takes to start one.
  */
-#define PRODUCTS_PER_WORKER 2e9
+#define PRODUCTS_PER_WORKER 5e8
 
 /* "claims": number of the phase, its kind, number of tasks, next task. */
 #define CLAIM_TASK_BITS 16
@@ -136,16 +136,9 @@ recmf_team_may_form(int64 n_ratings)
 int
 recmf_team_size(const rmf_run_shape *shape, int64 n_ratings, int iterations)
 {
-	double		factors = shape->problem.factors;
-	double		products;
-
 	if (!recmf_team_may_form(n_ratings))
 		return 0;
-
-	/* each of a handful of passes over the ratings of either side, and as much again for rows */
-	products = iterations * 8 * factors *
-		(2.0 * n_ratings + factors * (shape->n[RMF_USERS] + shape->n[RMF_ITEMS]) / 2);
-	return (int) Min(recmf_team_most_workers(), products / PRODUCTS_PER_WORKER);
+	return (int) Min(recmf_team_most_workers(), rmf_run_products(shape, n_ratings) * iterations / PRODUCTS_PER_WORKER);
 }
 
 /*

@@ -234,7 +234,7 @@ recmf_train_model(PG_FUNCTION_ARGS)
 	stored = recmf_store_open(model, source);
 
 	INSTR_TIME_SET_CURRENT(progress.start);
-	dataset = recmf_dataset_create(run, source->user_type, source->item_type, options.settings.feedback,
+	dataset = recmf_dataset_create(run, source->user_type, source->item_type, &options.settings,
 								   weight_col != NULL && recmf_keeps_weights(options.settings.feedback));
 	recmf_source_read(source, dataset);
 	report_skipped(dataset, weight_col != NULL);
@@ -253,6 +253,15 @@ recmf_train_model(PG_FUNCTION_ARGS)
 				(errmsg_internal("read " INT64_FORMAT " ratings of %d users and %d items in %.1f s",
 								 dataset->stats.n_entries, recmf_ids_count(dataset->users),
 								 recmf_ids_count(dataset->items), seconds.read)));
+
+	if (progress.verbose)
+	{
+		RecmfNeed	need;
+
+		recmf_fit_need(dataset, &options, &need);
+		ereport(INFO,
+				(errmsg_internal("training takes %s", recmf_need_describe(&need))));
+	}
 
 	INSTR_TIME_SET_CURRENT(progress.start);
 	fit = recmf_fit(dataset, &options, show_progress, &progress);

@@ -24,8 +24,8 @@
  * inner product of a user's and an item's row is the whole prediction less
  * the mean:  user (x_u, b_u, 1), item (y_i, 1, b_i).
  *
- * Two functions solve rows: rmf_als_solve_row() exactly, for folding in and
- * where training wants it, and the steps of rmf_cg.h.  Training calls both
+ * Rows are solved exactly (rmf_exact.h), for folding in and where training wants
+ * it, or by the steps of rmf_cg.h.  Training calls both
  * through rmf_als_half_step().  All are pure functions of their arguments, so
  * the result does not depend on who solves which row when.
  *
@@ -113,14 +113,41 @@ typedef struct rmf_problem
 extern void rmf_problem_init(rmf_problem *problem, const rmf_settings *settings,
 							 const rmf_csr_stats *ratings);
 
-/* Length of a row: factors, and two more for explicit feedback. */
+/* Does a row have a bias of its own? */
+static inline int
+rmf_has_biases(const rmf_problem *problem)
+{
+	return problem->feedback == RMF_EXPLICIT;
+}
+
+/* Do all cells count, observed or not, so that solving a row takes a Gram matrix? */
+static inline int
+rmf_has_gram(const rmf_problem *problem)
+{
+	return problem->feedback == RMF_IMPLICIT;
+}
+
+/* Length of a row: factors, and two more where rows have biases. */
 static inline int32_t
 rmf_dimensions(const rmf_problem *problem)
 {
-	return problem->factors + (problem->feedback == RMF_EXPLICIT ? 2 : 0);
+	return problem->factors + (rmf_has_biases(problem) ? 2 : 0);
 }
 
-/* Where a row of "side" keeps its own bias (explicit feedback only); the other of the two is 1. */
+/* What is solved for: the factors of a row, then its bias. */
+static inline int32_t
+rmf_unknowns(const rmf_problem *problem)
+{
+	return problem->factors + (rmf_has_biases(problem) ? 1 : 0);
+}
+
+static inline rmf_side
+rmf_other_side(rmf_side side)
+{
+	return side == RMF_USERS ? RMF_ITEMS : RMF_USERS;
+}
+
+/* Where a row of "side" keeps its own bias (only where rows have biases); the other of the two is 1. */
 static inline int32_t
 rmf_bias_position(const rmf_problem *problem, rmf_side side)
 {
@@ -152,31 +179,35 @@ extern rmf_status rmf_als_gram_add(const rmf_problem *problem, int64_t n, const 
 extern void rmf_als_gram_finish(const rmf_problem *problem, int64_t n_parts, const float *parts,
 								float *gram);
 
-/* One half-step: the rows of "side" are solved, those of the other side stand still. */
+/*
+ * One half-step: the rows of "side" are solved, those of the other side stand
+ * still.  rmf_half_step_init() (rmf_objective.h) fills it in.
+ */
 typedef struct rmf_half_step
 {
 	const rmf_problem *problem;
 	rmf_side	side;
 	const float *fixed;			/* rows of the other side, n_fixed x rmf_dimensions() */
 	int64_t		n_fixed;		/* implicit: all rows of the other side count as unobserved */
-	const float *gram;			/* implicit: rmf_als_gram() of all rows of the other side */
+	const float *gram;			/* where rmf_has_gram(): unknowns x unknowns, of all rows of the other side */
+	float		gram_scale;
+	const float *base;			/* unknowns, on the right side of every row; NULL: zeros */
+	const float *extra;			/* n_fixed x factors, on the right side once a rating; NULL: zeros */
 	const void *packed;			/* rmf_als_pack() of this step, or NULL: all rows are solved exactly */
 	rmf_cpu_level level;		/* of the exact solver: rmf_cpu_best(), or a lower one */
 	int			measure;		/* does rmf_als_half_step() add up fit and squares? */
 } rmf_half_step;
 
 /*
- * What solved rows add to the objective (rmf_als.h, head).  "fit" has for
- * implicit feedback what observed entries add beside a0 times the sum of s^2
- * over all entries, which is the inner product of the two Gram matrices; so
- * the sums of both sides' penalties, of one side's fit, and that product are
- * the objective.
+ * What solved rows add to the objective: rmf_objective_measure() says what fit
+ * and squares are.  The sums of both sides' penalties, of one side's fit, and
+ * rmf_objective_everywhere() are the objective.
  */
 typedef struct rmf_sums
 {
-	double		fit;
-	double		squares;		/* of errors: rating - prediction, or 1 - s */
-	double		penalty;
+	double		fit;			/* what ratings add, see rmf_objective_measure() */
+	double		squares;		/* explicit: of rating - prediction; implicit: of 1 - score */
+	double		penalty;		/* of rows */
 } rmf_sums;
 
 /* What rmf_als_gram() and rmf_als_solve_row() need, and with it rmf_als_half_step(). */
@@ -194,16 +225,18 @@ extern rmf_status rmf_als_pack(const rmf_half_step *step, rmf_cpu_level level, v
 							   const rmf_poll *poll);
 
 /*
- * The exact solution for one row from n ratings: column[t] indexes step->fixed.
- * solution: rmf_dimensions().  n = 0 gives zeros (and the constant 1).
+ * The exact solution for one row from n ratings: column[t] indexes step->fixed;
+ * weight: of the ratings (explicit only), NULL: all 1.  solution:
+ * rmf_dimensions().  n = 0 gives zeros (and the constant 1).  The same bits as
+ * an exact half-step gives the row.
  *
  * A system that is not positive definite (regularization 0 and too few
  * ratings) is solved with the smallest ridge that makes it so.
  * Errors: RMF_NOT_FINITE, RMF_SINGULAR, RMF_CANCELLED.
  */
 extern rmf_status rmf_als_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,
-									const float *value, float *solution, void *workspace,
-									const rmf_poll *poll);
+									const float *value, const float *weight, float *solution,
+									void *workspace, const rmf_poll *poll);
 
 /*
  * n_rows consecutive rows of step->side, the first of them at solved: by

@@ -60,10 +60,10 @@ lay_out_side(const rmf_problem *problem, int64_t n_fixed, int block, rmf_cg_side
 	side->rows = used;
 	carve(NULL, &used, (size_t) n_fixed * (width / 2) * sizeof(uint32_t));
 	side->biases = used;
-	if (problem->feedback == RMF_EXPLICIT)
+	if (rmf_has_biases(problem))
 		carve(NULL, &used, (size_t) n_fixed * sizeof(float));
 	side->gram = used;
-	if (problem->feedback == RMF_IMPLICIT)
+	if (rmf_has_gram(problem))
 		carve(NULL, &used, width * width * sizeof(float));
 	return used;
 }
@@ -78,17 +78,16 @@ rmf_cg_side_size(const rmf_problem *problem, int64_t n_fixed)
 
 /* Returns the trace. */
 static double
-pack_gram(const rmf_problem *problem, const float *gram, int width, float *padded)
+pack_gram(const rmf_half_step *step, int width, float *padded)
 {
 	double		trace = 0;
-	int			factors = problem->factors;
-	float		a0 = (float) problem->unobserved;
+	int			factors = step->problem->factors;
 
 	memset(padded, 0, (size_t) width * (size_t) width * sizeof(float));
 	for (int i = 0; i < factors; i++)
 	{
 		for (int j = 0; j < factors; j++)
-			padded[(size_t) i * (size_t) width + (size_t) j] = a0 * gram[(size_t) i * (size_t) factors + (size_t) j];
+			padded[(size_t) i * (size_t) width + (size_t) j] = step->gram_scale * step->gram[(size_t) i * (size_t) factors + (size_t) j];
 		trace += padded[(size_t) i * (size_t) width + (size_t) i];
 	}
 	return trace;
@@ -114,10 +113,9 @@ rmf_cg_pack_rows(const rmf_half_step *step, int64_t first, int64_t last, void *m
 	const rmf_problem *problem = step->problem;
 	rmf_cg_side *side = memory;
 	const rmf_cg_kernels *kernels = rmf_cg_kernels_of((rmf_cpu_level) side->level);
-	int			is_explicit = problem->feedback == RMF_EXPLICIT;
+	int			has_biases = rmf_has_biases(problem);
 	int32_t		dimensions = rmf_dimensions(problem);
-	int32_t		bias = is_explicit ?
-		rmf_bias_position(problem, step->side == RMF_USERS ? RMF_ITEMS : RMF_USERS) : 0;
+	int32_t		bias = has_biases ? rmf_bias_position(problem, rmf_other_side(step->side)) : 0;
 	char	   *base = memory;
 
 	if (kernels == NULL || first < 0 || last > side->n)
@@ -133,7 +131,7 @@ rmf_cg_pack_rows(const rmf_half_step *step, int64_t first, int64_t last, void *m
 			return RMF_CANCELLED;
 		kernels->pack(problem->factors, row, side->words,
 					  (uint32_t *) (base + side->rows) + r * side->words);
-		if (is_explicit)
+		if (has_biases)
 			((float *) (base + side->biases))[r] = row[bias];
 		squares->sum += square;
 		if (square > squares->largest)
@@ -157,8 +155,8 @@ rmf_cg_pack_finish(const rmf_half_step *step, int64_t n_slices, const rmf_cg_squ
 			side->largest_square = squares[s].largest;
 	}
 	side->mean_square = side->n > 0 ? sum / ((double) side->n * problem->factors) : 0;
-	side->trace = problem->feedback == RMF_EXPLICIT ? 0 :
-		pack_gram(problem, step->gram, side->width, (float *) ((char *) memory + side->gram));
+	side->trace = step->gram == NULL ? 0 :
+		pack_gram(step, side->width, (float *) ((char *) memory + side->gram));
 }
 
 rmf_status
@@ -188,6 +186,7 @@ rmf_cg_lay_out_scratch(const rmf_problem *problem, void *memory, rmf_cg_scratch 
 	scratch->far_weight = carve(memory, &used, capacity * sizeof(float));
 	scratch->target = carve(memory, &used, capacity * sizeof(float));
 	scratch->zero_row = carve(memory, &used, row_bytes);
+	scratch->right_side = carve(memory, &used, (width + 1) * sizeof(float));
 	scratch->x = carve(memory, &used, width * sizeof(float));
 	scratch->r = carve(memory, &used, width * sizeof(float));
 	scratch->p = carve(memory, &used, width * sizeof(float));

@@ -38,10 +38,10 @@ typedef struct rmf_cg_side
 	int32_t		width;			/* padded dimensions, 2 words */
 	double		mean_square;	/* of all entries */
 	double		largest_square; /* |y|^2 of the longest row */
-	double		trace;			/* of a0 G */
+	double		trace;			/* of gram_scale G */
 	size_t		rows;			/* n x words of uint32_t */
-	size_t		biases;			/* explicit: n floats */
-	size_t		gram;			/* implicit: a0 G, width x width floats */
+	size_t		biases;			/* where rows have biases: n floats */
+	size_t		gram;			/* where there is one: gram_scale G, width x width floats */
 } rmf_cg_side;
 
 static inline const uint32_t *
@@ -67,10 +67,11 @@ typedef struct rmf_cg_scratch
 {
 	int			capacity;		/* ratings that are gathered at once; a multiple of 8 */
 	uint32_t   *panel;			/* capacity packed rows: the first of the row's ratings */
-	float	   *weight;			/* capacity: their w */
+	float	   *weight;			/* capacity: their weights in the system */
 	float	   *far_weight;		/* capacity: those of the ratings after them, chunk by chunk */
 	float	   *target;			/* capacity */
 	uint32_t   *zero_row;		/* a packed row of zeros */
+	float	   *right_side;		/* width + 1: what it has without the targets */
 	float	   *x;				/* width each: solution, residual, direction, A times direction */
 	float	   *r;
 	float	   *p;
@@ -84,8 +85,8 @@ typedef struct rmf_cg_kernels
 	void		(*pack) (int n, const float *row, int words, uint32_t *packed);
 	/* See rmf_cg_solve_row(). */
 	rmf_status	(*solve_row) (const rmf_half_step *step, const rmf_cg_side *side, int64_t n,
-							  const int32_t *column, const float *value, float *solution,
-							  const rmf_cg_scratch *scratch, const rmf_poll *poll);
+							  const int32_t *column, const float *value, const float *weight,
+							  float *solution, const rmf_cg_scratch *scratch, const rmf_poll *poll);
 } rmf_cg_kernels;
 
 /* The kernels of a level, or NULL where the build or the processor lacks it. */
@@ -121,17 +122,18 @@ extern rmf_status rmf_cg_pack(const rmf_half_step *step, rmf_cpu_level level, vo
 extern size_t rmf_cg_lay_out_scratch(const rmf_problem *problem, void *memory, rmf_cg_scratch *scratch);
 
 /*
- * Improves "solution", rmf_dimensions() floats, of a row with n > 0 ratings.
+ * Improves "solution", rmf_dimensions() floats, of a row with n > 0 ratings
+ * (weight: theirs, explicit only; NULL: all 1).
  * Errors: RMF_BAD_ARGUMENT, RMF_CANCELLED; RMF_SINGULAR where the steps break
  * down or would (values that leave the range of a float, a system that is
  * singular or nearly so), "solution" is then as it was.
  */
 static inline rmf_status
 rmf_cg_solve_row(const rmf_cg_kernels *kernels, const rmf_half_step *step, const rmf_cg_side *side,
-				 int64_t n, const int32_t *column, const float *value, float *solution,
-				 const rmf_cg_scratch *scratch, const rmf_poll *poll)
+				 int64_t n, const int32_t *column, const float *value, const float *weight,
+				 float *solution, const rmf_cg_scratch *scratch, const rmf_poll *poll)
 {
-	return kernels->solve_row(step, side, n, column, value, solution, scratch, poll);
+	return kernels->solve_row(step, side, n, column, value, weight, solution, scratch, poll);
 }
 
 #endif							/* RMF_CG_H */

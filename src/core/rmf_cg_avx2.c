@@ -9,7 +9,7 @@
 
 #if defined(__x86_64__) && defined(__AVX2__) && defined(__FMA__)
 
-#define RMF_CG_BYTES 32
+#define RMF_LANE_BYTES 32
 #define RMF_CG_TABLE rmf_cg_avx2
 
 #include "rmf_cg_loops.h"

@@ -10,7 +10,7 @@
 #if defined(__x86_64__) && defined(__AVX512F__) && defined(__AVX512BW__) && \
 	defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__FMA__)
 
-#define RMF_CG_BYTES 64
+#define RMF_LANE_BYTES 64
 #define RMF_CG_TABLE rmf_cg_avx512
 
 #include "rmf_cg_loops.h"

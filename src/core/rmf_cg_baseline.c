@@ -4,7 +4,7 @@
  */
 #include "rmf_cg_levels.h"
 
-#define RMF_CG_BYTES 16
+#define RMF_LANE_BYTES 16
 #define RMF_CG_TABLE rmf_cg_baseline
 
 #include "rmf_cg_loops.h"

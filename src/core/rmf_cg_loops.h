@@ -3,7 +3,7 @@
  *	  The loops of rmf_cg.h, compiled once a processor level.
  *
  * The including file sets
- *	RMF_CG_BYTES	bytes of a vector register
+ *	RMF_LANE_BYTES	bytes of a vector register
  *	RMF_CG_TABLE	the name of the table of kernels that is made here
  * and is compiled with the flags that let the compiler use those registers.
  *
@@ -17,16 +17,10 @@
  * The loops are functions of constants (number of blocks, kind of pass), which
  * the compiler turns into one program each: see solve_row().
  */
-#include <math.h>
-#include <string.h>
-
 #include "rmf_cg.h"
+#include "rmf_lanes.h"
+#include "rmf_objective.h"
 
-#if RMF_CG_BYTES > 16
-#include <immintrin.h>
-#endif
-
-#define LANES ((int) (RMF_CG_BYTES / sizeof(float)))
 #define BLOCK (2 * LANES)
 
 /* Ratings at a time, and at the end of a row. */
@@ -37,13 +31,12 @@
  * Rows of up to so many blocks are "kept": 32 registers hold the floats of
  * FEW_ROWS of them, made once, and direction and result for the whole pass.
  */
-#define KEPT_BLOCKS (RMF_CG_BYTES == 64 ? 2 : 0)
+#define KEPT_BLOCKS (RMF_LANE_BYTES == 64 ? 2 : 0)
 #define KEPT_LANES (KEPT_BLOCKS > 0 ? 2 * KEPT_BLOCKS : 1)
 
 /* How many ratings ahead rows are fetched, and how much of each. */
 #define PREFETCH_ROWS 16
 #define PREFETCH_BYTES 512
-#define CACHE_LINE 64
 
 #define STEPS 3
 
@@ -57,23 +50,7 @@
  */
 #define SMALLEST_PENALTY 1e-6
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
-
-typedef float lanes __attribute__((vector_size(RMF_CG_BYTES), may_alias));
-typedef float unaligned_lanes __attribute__((vector_size(RMF_CG_BYTES), aligned(4), may_alias));
-typedef uint32_t words __attribute__((vector_size(RMF_CG_BYTES), may_alias));
-typedef float four __attribute__((vector_size(16), may_alias));
-typedef float unaligned_four __attribute__((vector_size(16), aligned(4), may_alias));
-
 /* Panels begin at a multiple of 64 bytes, and rows at one of a register. */
-#define LOAD(p) (*(const lanes *) (p))
-#define STORE(p) (*(lanes *) (p))
-#define LOAD_WORDS(p) (*(const words *) (p))
 #define LOW(word) ((lanes) ((word) << 16))
 #define HIGH(word) ((lanes) ((word) & 0xffff0000u))
 
@@ -99,80 +76,6 @@ pack(int n, const float *row, int n_words, uint32_t *packed)
 			(high < n ? round_to_upper_half(row[high]) & 0xffff0000u : 0);
 	}
 }
-
-/* sum[r] := the sum of the lanes of s[r], for FEW_ROWS or ROWS of them. */
-#if RMF_CG_BYTES == 64
-
-static ALWAYS_INLINE __m512
-add_in_quarters(const lanes *s)
-{
-	__m512		a = _mm512_add_ps(_mm512_unpacklo_ps((__m512) s[0], (__m512) s[1]),
-								  _mm512_unpackhi_ps((__m512) s[0], (__m512) s[1]));
-	__m512		b = _mm512_add_ps(_mm512_unpacklo_ps((__m512) s[2], (__m512) s[3]),
-								  _mm512_unpackhi_ps((__m512) s[2], (__m512) s[3]));
-
-	return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b))),
-						 _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b))));
-}
-
-static ALWAYS_INLINE void
-add_up(int n, const lanes *s, float *sum)
-{
-	if (n == FEW_ROWS)
-	{
-		__m512		a = add_in_quarters(s);
-
-		a = _mm512_add_ps(a, _mm512_shuffle_f32x4(a, a, 0x4e));
-		a = _mm512_add_ps(a, _mm512_shuffle_f32x4(a, a, 0xb1));
-		_mm_store_ps(sum, _mm512_castps512_ps128(a));
-	}
-	else
-	{
-		__m512		a = add_in_quarters(s);
-		__m512		b = add_in_quarters(s + 4);
-		__m512		c = _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
-
-		c = _mm512_add_ps(_mm512_shuffle_f32x4(c, c, 0x88), _mm512_shuffle_f32x4(c, c, 0xdd));
-		_mm256_store_ps(sum, _mm512_castps512_ps256(c));
-	}
-}
-
-#elif RMF_CG_BYTES == 32
-
-static ALWAYS_INLINE __m256
-add_in_halves(const lanes *s)
-{
-	return _mm256_hadd_ps(_mm256_hadd_ps((__m256) s[0], (__m256) s[1]),
-						  _mm256_hadd_ps((__m256) s[2], (__m256) s[3]));
-}
-
-static ALWAYS_INLINE void
-add_up(int n, const lanes *s, float *sum)
-{
-	__m256		a = add_in_halves(s);
-
-	if (n == FEW_ROWS)
-		_mm_store_ps(sum, _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1)));
-	else
-	{
-		__m256		b = add_in_halves(s + 4);
-
-		_mm256_store_ps(sum, _mm256_add_ps(_mm256_permute2f128_ps(a, b, 0x20),
-										   _mm256_permute2f128_ps(a, b, 0x31)));
-	}
-}
-
-#else
-
-static ALWAYS_INLINE void
-add_up(int n, const lanes *s, float *sum)
-{
-	UNROLL
-	for (int r = 0; r < n; r++)
-		sum[r] = (s[r][0] + s[r][1]) + (s[r][2] + s[r][3]);
-}
-
-#endif
 
 /* What a pass does beside multiplying. */
 typedef enum pass_kind
@@ -310,7 +213,7 @@ static ALWAYS_INLINE float
 pass(int kept, int blocks, pass_kind kind, const rows_of_pass *of, const float *v, float v_bias, float *result)
 {
 	int			most = kept ? FEW_ROWS : ROWS;
-	size_t		row_bytes = (size_t) blocks * RMF_CG_BYTES;
+	size_t		row_bytes = (size_t) blocks * RMF_LANE_BYTES;
 	size_t		fetched = row_bytes < PREFETCH_BYTES ? row_bytes : PREFETCH_BYTES;
 	four		sum = {0};
 	lanes		v_kept[KEPT_LANES];
@@ -411,44 +314,19 @@ next_direction(int blocks, float times, const float *r, float *p)
 		STORE(p + i) = LOAD(r + i) + times * LOAD(p + i);
 }
 
-/* weight[t] := w of the ratings, zeros up to a multiple of FEW_ROWS. */
+/* Weights and targets of no rating, up to a multiple of FEW_ROWS. */
 static void
-weigh(const rmf_problem *problem, int64_t n, const float *value, float *weight)
+fill_up(int64_t n, float *numbers)
 {
-	float		strength = (float) problem->strength;
-
-	if (problem->feedback == RMF_IMPLICIT)
-		for (int64_t t = 0; t < n; t++)
-			weight[t] = strength * value[t];
-	else
-		for (int64_t t = 0; t < n; t++)
-			weight[t] = 1;
 	for (int64_t t = n; t % FEW_ROWS != 0; t++)
-		weight[t] = 0;
-}
-
-static float
-add_weights(int64_t n, const float *weight)
-{
-	lanes		s = {0};
-	float		sum = 0;
-	int64_t		t = 0;
-
-	for (; t + LANES <= n; t += LANES)
-		s += *(const unaligned_lanes *) (weight + t);
-	for (; t < n; t++)
-		sum += weight[t];
-	for (int i = 0; i < LANES; i++)
-		sum += s[i];
-	return sum;
+		numbers[t] = 0;
 }
 
 /* Checks ratings, and sets their weights and targets; false for ratings that no system can have. */
 static int
 prepare(const rmf_half_step *step, const rmf_cg_side *side, int64_t n, const int32_t *column,
-		const float *value, float *weight, float *target)
+		const float *value, const float *rating_weight, float *weight, float *target)
 {
-	const rmf_problem *problem = step->problem;
 	uint32_t	n_fixed = (uint32_t) side->n;
 	int			bad = 0;
 
@@ -457,25 +335,16 @@ prepare(const rmf_half_step *step, const rmf_cg_side *side, int64_t n, const int
 	if (bad)
 		return 0;
 
-	weigh(problem, n, value, weight);
-	if (problem->feedback == RMF_IMPLICIT)
-	{
-		float		a0 = (float) problem->unobserved;
-
-		for (int64_t t = 0; t < n; t++)
-			bad |= !(value[t] > 0);
-		for (int64_t t = 0; t < n; t++)
-			target[t] = weight[t] + a0;
-	}
-	else
+	if (rmf_has_biases(step->problem))
 	{
 		const float *bias = rmf_cg_biases(side);
 
 		for (int64_t t = 0; t < n; t++)
-			target[t] = (float) (value[t] - problem->mean - bias[column[t]]);
+			target[t] = bias[column[t]];
 	}
-	for (int64_t t = n; t % FEW_ROWS != 0; t++)
-		target[t] = 0;
+	bad = !rmf_objective_weigh(step->problem, n, value, rating_weight, NULL, weight, target);
+	fill_up(n, weight);
+	fill_up(n, target);
 	return !bad;
 }
 
@@ -488,17 +357,24 @@ typedef struct row_task
 	int64_t		n;
 	const int32_t *column;
 	const float *value;
+	const float *weight;		/* of the ratings; NULL: all 1 */
 	const rmf_poll *poll;
 } row_task;
 
-/* The first pass: the residual's part, the weights' sum, and the panel. */
+/* The weights of a task's ratings from one on. */
+static inline const float *
+weights_from(const row_task *task, int64_t from)
+{
+	return task->weight != NULL ? task->weight + from : NULL;
+}
+
+/* The first pass: the residual's part, the size of the row, and the panel. */
 static ALWAYS_INLINE rmf_status
-first_pass(int kept, int blocks, const row_task *task, float x_bias, double *total_weight, float *r_bias)
+first_pass(int kept, int blocks, const row_task *task, float x_bias, double *size, float *r_bias)
 {
 	const rmf_cg_scratch *scratch = task->scratch;
 
-	*total_weight = 0;
-	*r_bias = 0;
+	*size = 0;
 	for (int64_t from = 0; from < task->n; from += scratch->capacity)
 	{
 		int64_t		n = task->n - from < scratch->capacity ? task->n - from : scratch->capacity;
@@ -511,9 +387,9 @@ first_pass(int kept, int blocks, const row_task *task, float x_bias, double *tot
 		if (rmf_poll_cancelled(task->poll))
 			return RMF_CANCELLED;
 		if (!prepare(task->step, task->side, n, task->column + from, task->value + from,
-					 weight, scratch->target))
+					 weights_from(task, from), weight, scratch->target))
 			return RMF_BAD_ARGUMENT;
-		*total_weight += add_weights(n, weight);
+		*size += rmf_objective_size(task->step->problem, n, task->value + from, weights_from(task, from));
 		if (from == 0)
 			*r_bias += pass(kept, blocks, PASS_FIRST_NEAR, &of, scratch->x, x_bias, scratch->r);
 		else
@@ -541,7 +417,9 @@ next_pass(int kept, int blocks, const row_task *task, float p_bias, float *q_bia
 
 		if (rmf_poll_cancelled(task->poll))
 			return RMF_CANCELLED;
-		weigh(task->step->problem, n, task->value + from, scratch->far_weight);
+		rmf_objective_weigh(task->step->problem, n, task->value + from, weights_from(task, from), NULL,
+							scratch->far_weight, NULL);
+		fill_up(n, scratch->far_weight);
 		*q_bias += pass(kept, blocks, PASS_FAR, &far, scratch->p, p_bias, scratch->q);
 	}
 	return RMF_OK;
@@ -564,18 +442,18 @@ solve_blocks(int kept, int blocks, const row_task *task, float *solution)
 {
 	const rmf_problem *problem = task->step->problem;
 	const rmf_cg_scratch *scratch = task->scratch;
-	const float *gram = problem->feedback == RMF_IMPLICIT ? rmf_cg_gram(task->side) : NULL;
+	const float *gram = rmf_has_gram(problem) ? rmf_cg_gram(task->side) : NULL;
 	size_t		factors = (size_t) problem->factors;
 	size_t		width = (size_t) blocks * BLOCK;
 	float	   *x = scratch->x;
 	float	   *r = scratch->r;
 	float	   *p = scratch->p;
 	float	   *q = scratch->q;
-	float	   *own_bias = gram == NULL ? solution + rmf_bias_position(problem, task->step->side) : NULL;
+	float	   *own_bias = rmf_has_biases(problem) ? solution + rmf_bias_position(problem, task->step->side) : NULL;
 	float		x_bias = own_bias != NULL ? *own_bias : 0,
-				r_bias,
+				r_bias = 0,
 				p_bias;
-	double		total_weight,
+	double		size,
 				penalty,
 				bias_penalty = problem->bias_regularization,
 				ratio = 0,
@@ -595,16 +473,24 @@ solve_blocks(int kept, int blocks, const row_task *task, float *solution)
 	}
 	else
 		memset(r, 0, width * sizeof(float));
-	status = first_pass(kept, blocks, task, x_bias, &total_weight, &r_bias);
+	if (task->step->base != NULL || task->step->extra != NULL)
+	{
+		rmf_objective_right_side(task->step, task->n, task->column, scratch->right_side);
+		for (size_t i = 0; i < factors; i++)
+			r[i] += scratch->right_side[i];
+		if (own_bias != NULL)
+			r_bias = scratch->right_side[factors];
+	}
+	status = first_pass(kept, blocks, task, x_bias, &size, &r_bias);
 	if (status != RMF_OK)
 		return status;
-	penalty = rmf_als_row_penalty(problem, total_weight, task->side->n);
-	if (!(penalty >= SMALLEST_PENALTY * (task->side->trace + total_weight * task->side->largest_square)))
+	penalty = rmf_als_row_penalty(problem, size, task->side->n);
+	if (!(penalty >= SMALLEST_PENALTY * (task->side->trace + size * task->side->largest_square)))
 		return RMF_SINGULAR;
 	add_times(blocks, (float) -penalty, x, r);
 	if (own_bias != NULL)
 	{
-		ratio = (total_weight * task->side->mean_square + penalty) / (total_weight + bias_penalty);
+		ratio = (size * task->side->mean_square + penalty) / (size + bias_penalty);
 		r_bias -= (float) bias_penalty * x_bias;
 	}
 	else
@@ -669,14 +555,15 @@ solve_blocks(int kept, int blocks, const row_task *task, float *solution)
 /* Programs of their own for the usual numbers of factors, and one for all others. */
 static rmf_status
 solve_row(const rmf_half_step *step, const rmf_cg_side *side, int64_t n, const int32_t *column,
-		  const float *value, float *solution, const rmf_cg_scratch *scratch, const rmf_poll *poll)
+		  const float *value, const float *weight, float *solution, const rmf_cg_scratch *scratch,
+		  const rmf_poll *poll)
 {
-	const row_task task = {step, side, scratch, n, column, value, poll};
+	const row_task task = {step, side, scratch, n, column, value, weight, poll};
 	int			blocks = side->width / BLOCK;
 
 	switch (blocks * BLOCK)
 	{
-#if RMF_CG_BYTES <= 32
+#if RMF_LANE_BYTES <= 32
 		case 16:
 			return solve_blocks(16 / BLOCK <= KEPT_BLOCKS, 16 / BLOCK, &task, solution);
 #endif

@@ -19,6 +19,7 @@
 
 #include "rmf_blas.h"
 #include "rmf_layout.h"
+#include "rmf_objective.h"
 #include "rmf_random.h"
 #include "rmf_run.h"
 #include "rmf_vector.h"
@@ -45,6 +46,9 @@
 /* Items that are scored between two polls. */
 #define SCORED_ITEMS 2048
 
+/* Multiplications of a rating's row, of as many factors, in all passes of the steps. */
+#define PASSES 8
+
 /* A process' workspace. */
 typedef struct workspace
 {
@@ -55,12 +59,6 @@ typedef struct workspace
 	float	   *users;			/* rows of users that are validated together */
 	float	   *scores;			/* of these, n items each */
 } workspace;
-
-static rmf_side
-other_side(rmf_side side)
-{
-	return side == RMF_USERS ? RMF_ITEMS : RMF_USERS;
-}
 
 static int64_t
 min64(int64_t a, int64_t b)
@@ -178,6 +176,17 @@ rmf_run_workspace_size(const rmf_run_shape *shape)
 	return lay_out_workspace(shape, NULL, &w);
 }
 
+/* Steps are linear in the factors for a rating and square for a row, the exact solution one power more. */
+double
+rmf_run_products(const rmf_run_shape *shape, int64_t n_entries)
+{
+	double		factors = shape->problem.factors;
+	double		rows = (double) (shape->n[RMF_USERS] + shape->n[RMF_ITEMS]);
+	int			takes_steps = rmf_als_packed_size(&shape->problem, 1) > 0;
+
+	return (2.0 * (double) n_entries + rows * factors / 2) * factors * (takes_steps ? PASSES : factors / 2);
+}
+
 int64_t
 rmf_run_tasks(const rmf_run *run, rmf_phase phase)
 {
@@ -209,14 +218,11 @@ rmf_run_tasks(const rmf_run *run, rmf_phase phase)
 static rmf_half_step
 half_step(const rmf_run *run, rmf_side side)
 {
-	rmf_side	other = other_side(side);
+	rmf_side	other = rmf_other_side(side);
 	rmf_half_step step;
 
-	step.problem = &run->shape.problem;
-	step.side = side;
-	step.fixed = run->rows[other];
-	step.n_fixed = run->shape.n[other];
-	step.gram = run->gram[other];
+	rmf_half_step_init(&step, &run->shape.problem, side, run->shape.n[other], run->rows[other],
+					   run->gram[other]);
 	step.packed = run->packed;
 	step.level = run->shape.level;
 	step.measure = side == RMF_ITEMS;
@@ -307,7 +313,7 @@ static rmf_status
 prepare_rows(const rmf_run *run, rmf_side side, int64_t number, const workspace *w, const rmf_poll *poll)
 {
 	const rmf_problem *problem = &run->shape.problem;
-	rmf_half_step step = half_step(run, other_side(side));
+	rmf_half_step step = half_step(run, rmf_other_side(side));
 	int32_t		dimensions = rmf_dimensions(problem);
 	size_t		square = (size_t) problem->factors * (size_t) problem->factors;
 	float	   *gram = is_implicit(&run->shape) ? run->partial_gram + (size_t) number * square : NULL;
@@ -588,7 +594,7 @@ choose_validated(rmf_run *run)
 static int
 fits(const rmf_run *run, const rmf_ratings *ratings, rmf_side side)
 {
-	return ratings->n_rows == run->shape.n[side] && ratings->n_columns == run->shape.n[other_side(side)] &&
+	return ratings->n_rows == run->shape.n[side] && ratings->n_columns == run->shape.n[rmf_other_side(side)] &&
 		ratings->start != NULL && ratings->n_entries == ratings->start[ratings->n_rows] &&
 		(ratings->column != NULL || (ratings->load != NULL && run->shape.window > 0));
 }
@@ -623,7 +629,7 @@ rmf_run_start(rmf_run *run, const rmf_leader *leader)
 static rmf_status
 prepare_side(const rmf_run *run, rmf_side side, const rmf_leader *leader)
 {
-	rmf_half_step step = half_step(run, other_side(side));
+	rmf_half_step step = half_step(run, rmf_other_side(side));
 	int64_t		slices = slices_of(&run->shape, side);
 	rmf_status	status = RMF_OK;
 
@@ -648,8 +654,7 @@ add_up_loss(const rmf_run *run, rmf_loss *loss)
 	const rmf_run_shape *shape = &run->shape;
 	int64_t		n_entries = run->ratings[RMF_ITEMS].n_entries;
 	double		penalty = 0,
-				squares = 0,
-				all = 0;
+				squares = 0;
 
 	loss->fit = 0;
 	for (int side = 0; side < 2; side++)
@@ -661,14 +666,7 @@ add_up_loss(const rmf_run *run, rmf_loss *loss)
 			squares += run->sums[side][task].squares;
 		}
 	}
-	if (is_implicit(shape))
-	{
-		size_t		n = (size_t) shape->problem.factors * (size_t) shape->problem.factors;
-
-		for (size_t i = 0; i < n; i++)
-			all += (double) run->gram[RMF_USERS][i] * run->gram[RMF_ITEMS][i];
-		loss->fit += shape->problem.unobserved * all;
-	}
+	loss->fit += rmf_objective_everywhere(&shape->problem, run->gram[RMF_USERS], run->gram[RMF_ITEMS]);
 	loss->total = loss->fit + penalty;
 	loss->rmse = n_entries > 0 ? sqrt(squares / (double) n_entries) : 0;
 	return isfinite(loss->total) ? RMF_OK : RMF_NOT_FINITE;

@@ -121,6 +121,9 @@ extern size_t rmf_run_lay_out(const rmf_run_shape *shape, void *base, rmf_run *r
 /* Bytes of the workspace that each process brings, aligned to RMF_ALIGNMENT. */
 extern size_t rmf_run_workspace_size(const rmf_run_shape *shape);
 
+/* About how many multiplications an iteration over so many ratings takes. */
+extern double rmf_run_products(const rmf_run_shape *shape, int64_t n_entries);
+
 /* The number of tasks of a phase; may be 0. */
 extern int64_t rmf_run_tasks(const rmf_run *run, rmf_phase phase);
 

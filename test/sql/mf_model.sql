@@ -27,7 +27,7 @@ SELECT name, feedback, factors, users, items, ratings, skipped, mean > 1 AND mea
 		loss > 0 AS loss, rmse > 0 AS rmse, user_id_type, item_id_type, settings -> 'factors' AS factors
 	FROM models LEFT JOIN LATERAL model_info(model) ON true ORDER BY name;
 SELECT name, count(*) AS users, min(user_id) AS first, sum(n_ratings) = (SELECT count(*) FROM ratings) AS sum, count(bias) AS biases,
-		count(DISTINCT l2_norm(factor)) AS norms
+		count(DISTINCT l2_norm(factor)) > 10 AS norms
 	FROM models, user_factors(model) GROUP BY name ORDER BY name;
 SELECT name, count(*) AS items, min(item_id) AS first, sum(n_ratings) = (SELECT count(*) FROM ratings) AS sum, count(bias) AS biases
 	FROM models, item_factors(model) GROUP BY name ORDER BY name;

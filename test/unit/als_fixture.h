@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "rmf_als.h"
+#include "rmf_objective.h"
 #include "rmf_random.h"
 #include "rmf_run.h"
 #include "unit.h"
@@ -256,14 +257,10 @@ half_step_of(const model *m, const dataset *data, rmf_side side)
 {
 	rmf_half_step step;
 
-	step.problem = &m->problem;
-	step.side = side;
-	step.fixed = side == RMF_USERS ? m->items : m->users;
-	step.n_fixed = side == RMF_USERS ? data->by_item.n_rows : data->by_user.n_rows;
-	step.gram = side == RMF_USERS ? m->gram_items : m->gram_users;
-	step.packed = NULL;
-	step.level = rmf_cpu_best();
-	step.measure = 0;
+	rmf_half_step_init(&step, &m->problem, side,
+					   side == RMF_USERS ? data->by_item.n_rows : data->by_user.n_rows,
+					   side == RMF_USERS ? m->items : m->users,
+					   side == RMF_USERS ? m->gram_items : m->gram_users);
 	return step;
 }
 

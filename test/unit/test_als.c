@@ -116,9 +116,6 @@ test_row(rmf_feedback feedback, rmf_side side, int factors, int64_t n, double sc
 	float	   *value = allocate((size_t) n * sizeof(float));
 	float	   *solution;
 	double	   *unknown = calloc((size_t) factors + 1, sizeof(double));
-	double		norm = 0,
-				error = 0;
-	int			own_bias = 0;
 
 	settings.regularization_scaling = scaling;
 	settings.regularization = 0.07;
@@ -144,20 +141,33 @@ test_row(rmf_feedback feedback, rmf_side side, int factors, int64_t n, double sc
 	}
 
 	step = half_step_of(m, &data, side);
-	CHECK(rmf_als_solve_row(&step, n, column, value, solution, m->workspace, NULL) == RMF_OK);
 	plain_row(&step, &m->settings, data.stats.mean, n, column, value, unknown);
-	for (int j = 0; j < factors; j++)
+	for (int level = RMF_CPU_BASELINE; level <= RMF_CPU_AVX512; level++)
 	{
-		norm += unknown[j] * unknown[j];
-		error += (solution[j] - unknown[j]) * (solution[j] - unknown[j]);
+		double		norm = 0,
+					error = 0;
+
+		step.level = (rmf_cpu_level) level;
+		if (rmf_vector_kernels_of(step.level) == NULL)
+		{
+			CHECK(rmf_als_solve_row(&step, n, column, value, NULL, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
+			continue;
+		}
+		CHECK(rmf_als_solve_row(&step, n, column, value, NULL, solution, m->workspace, NULL) == RMF_OK);
+		for (int j = 0; j < factors; j++)
+		{
+			norm += unknown[j] * unknown[j];
+			error += (solution[j] - unknown[j]) * (solution[j] - unknown[j]);
+		}
+		if (feedback == RMF_EXPLICIT)
+		{
+			int			own_bias = rmf_bias_position(&m->problem, side);
+
+			CHECK_NEAR(solution[own_bias], unknown[factors], 1e-4 * (1 + fabs(unknown[factors])));
+			CHECK(solution[own_bias == factors ? factors + 1 : factors] == 1);
+		}
+		CHECK_NEAR(sqrt(error / norm), 0, 1e-4);
 	}
-	if (feedback == RMF_EXPLICIT)
-	{
-		own_bias = rmf_bias_position(&m->problem, side);
-		CHECK_NEAR(solution[own_bias], unknown[factors], 1e-4 * (1 + fabs(unknown[factors])));
-		CHECK(solution[own_bias == factors ? factors + 1 : factors] == 1);
-	}
-	CHECK_NEAR(sqrt(error / norm), 0, 1e-4);
 
 	free(column);
 	free(value);
@@ -183,29 +193,29 @@ test_row_arguments(rmf_feedback feedback)
 
 	/* nothing known: zeros, and the constant */
 	solution[m->dimensions] = -7;
-	CHECK(rmf_als_solve_row(&step, 0, NULL, NULL, solution, m->workspace, NULL) == RMF_OK);
+	CHECK(rmf_als_solve_row(&step, 0, NULL, NULL, NULL, solution, m->workspace, NULL) == RMF_OK);
 	for (int j = 0; j < m->dimensions; j++)
 		CHECK(solution[j] == (feedback == RMF_EXPLICIT && j == 7 ? 1 : 0));
 	CHECK(solution[m->dimensions] == -7);
 
-	CHECK(rmf_als_solve_row(&step, -1, column, value, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
+	CHECK(rmf_als_solve_row(&step, -1, column, value, NULL, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
 	column[2] = 20;
-	CHECK(rmf_als_solve_row(&step, 3, column, value, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
 	column[2] = -1;
-	CHECK(rmf_als_solve_row(&step, 3, column, value, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, solution, m->workspace, NULL) == RMF_BAD_ARGUMENT);
 	column[2] = 2;
 	value[1] = NAN;
-	CHECK(rmf_als_solve_row(&step, 3, column, value, solution, m->workspace, NULL) != RMF_OK);
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, solution, m->workspace, NULL) != RMF_OK);
 	value[1] = 0;
-	CHECK(rmf_als_solve_row(&step, 3, column, value, solution, m->workspace, NULL) ==
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, solution, m->workspace, NULL) ==
 		  (feedback == RMF_EXPLICIT ? RMF_OK : RMF_BAD_ARGUMENT));
 	value[1] = 1e-45f;
-	CHECK(rmf_als_solve_row(&step, 3, column, value, solution, m->workspace, NULL) == RMF_OK);
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, solution, m->workspace, NULL) == RMF_OK);
 	CHECK(all_finite(m->dimensions, solution));
 
 	/* the answer does not depend on what the workspace held before */
 	memset(m->workspace, 0xff, rmf_als_workspace_size(&m->problem));
-	CHECK(rmf_als_solve_row(&step, 3, column, value, again, m->workspace, NULL) == RMF_OK);
+	CHECK(rmf_als_solve_row(&step, 3, column, value, NULL, again, m->workspace, NULL) == RMF_OK);
 	CHECK(memcmp(solution, again, (size_t) m->dimensions * sizeof(float)) == 0);
 
 	/* half-steps out of range */
@@ -239,12 +249,12 @@ test_huge_row(rmf_feedback feedback)
 		value[t] = (float) (1 + rmf_mix64((uint64_t) t + 1) % 5);
 	}
 	step = half_step_of(m, &data, RMF_USERS);
-	CHECK(rmf_als_solve_row(&step, N, column, value, solution, m->workspace, start_poll(&counter, 0)) == RMF_OK);
+	CHECK(rmf_als_solve_row(&step, N, column, value, NULL, solution, m->workspace, start_poll(&counter, 0)) == RMF_OK);
 	CHECK(counter.calls >= N / 256);
 	plain_row(&step, &m->settings, data.stats.mean, N, column, value, unknown);
 	for (int j = 0; j < 8; j++)
 		CHECK_NEAR(solution[j], unknown[j], 2e-3 * (fabs(unknown[j]) + 0.01));
-	CHECK(rmf_als_solve_row(&step, N, column, value, solution, m->workspace, start_poll(&counter, 1000)) == RMF_CANCELLED);
+	CHECK(rmf_als_solve_row(&step, N, column, value, NULL, solution, m->workspace, start_poll(&counter, 1000)) == RMF_CANCELLED);
 	CHECK(counter.calls == 1000);
 	free(column);
 	free(value);
@@ -289,7 +299,7 @@ test_training(rmf_feedback feedback, int factors, double regularization, double 
 			int64_t		start = data.by_user.start[u];
 
 			CHECK(rmf_als_solve_row(&step, data.by_user.start[u + 1] - start, data.by_user.column + start,
-									data.by_user.value + start, folded, m->workspace, NULL) == RMF_OK);
+									data.by_user.value + start, NULL, folded, m->workspace, NULL) == RMF_OK);
 			CHECK(memcmp(folded, rows + u * m->dimensions, (size_t) m->dimensions * sizeof(float)) == 0);
 		}
 		/* in whatever ranges */

@@ -249,7 +249,7 @@ test_row(rmf_cpu_level level, rmf_feedback feedback, rmf_side side, int factors,
 		x[factors] = solution[own_bias];
 	memcpy(again, solution, (size_t) dimensions * sizeof(float));
 
-	CHECK(rmf_cg_solve_row(kernels, &s.step, packed, n, s.column, s.value, solution, &scratch, NULL) == RMF_OK);
+	CHECK(rmf_cg_solve_row(kernels, &s.step, packed, n, s.column, s.value, NULL, solution, &scratch, NULL) == RMF_OK);
 	plain_steps(&s, x);
 	for (int j = 0; j < factors; j++)
 	{
@@ -264,7 +264,7 @@ test_row(rmf_cpu_level level, rmf_feedback feedback, rmf_side side, int factors,
 	}
 
 	/* what the scratch held does not matter */
-	CHECK(rmf_cg_solve_row(kernels, &s.step, packed, n, s.column, s.value, again, &scratch, NULL) == RMF_OK);
+	CHECK(rmf_cg_solve_row(kernels, &s.step, packed, n, s.column, s.value, NULL, again, &scratch, NULL) == RMF_OK);
 	CHECK(memcmp(solution, again, (size_t) dimensions * sizeof(float)) == 0);
 	free(packed);
 	free(memory);
@@ -290,7 +290,7 @@ test_errors(rmf_cpu_level level, rmf_feedback feedback)
 
 #define SOLVE(poll) \
 	(memcpy(solution, s.m->users, bytes), \
-	 rmf_cg_solve_row(kernels, &s.step, packed, s.n, s.column, s.value, solution, &scratch, poll))
+	 rmf_cg_solve_row(kernels, &s.step, packed, s.n, s.column, s.value, NULL, solution, &scratch, poll))
 #define UNCHANGED (memcmp(solution, s.m->users, bytes) == 0)
 
 	rmf_cg_lay_out_scratch(&s.m->problem, memory, &scratch);

@@ -23,6 +23,7 @@
 
 #include "rmf_als.h"
 #include "rmf_blas.h"
+#include "rmf_objective.h"
 #include "rmf_random.h"
 
 #define N_USERS 138493
@@ -253,12 +254,12 @@ half_step(bench *b, rmf_side side, int level)
 {
 	const rmf_csr *ratings = side == RMF_USERS ? &b->by_user : &b->by_item;
 	float	   *solved = side == RMF_USERS ? b->users : b->items;
-	rmf_half_step step = {
-		&b->problem, side, side == RMF_USERS ? b->items : b->users, ratings->n_columns,
-		side == RMF_USERS ? b->gram_items : b->gram_users, NULL,
-		(rmf_cpu_level) (level < 0 ? 0 : level), 0
-	};
+	rmf_half_step step;
 
+	rmf_half_step_init(&step, &b->problem, side, ratings->n_columns,
+					   side == RMF_USERS ? b->items : b->users,
+					   side == RMF_USERS ? b->gram_items : b->gram_users);
+	step.level = (rmf_cpu_level) (level < 0 ? 0 : level);
 	if (level < 0)
 		openblas_half_step(&step, ratings, solved);
 	else
@@ -340,7 +341,8 @@ run(bench *b, const char *name, rmf_solver solver, int level, int iterations, do
 static void
 bench_factors(bench *b, int factors, int iterations, int slow_iterations)
 {
-	static const char *const level_names[] = {"cg baseline", "cg avx2", "cg avx512"};
+	static const char *const exact_names[] = {"exact baseline", "exact avx2", "exact avx512"};
+	static const char *const cg_names[] = {"cg baseline", "cg avx2", "cg avx512"};
 	int64_t		n_users = b->by_user.n_rows,
 				n_items = b->by_item.n_rows;
 	size_t		square = (size_t) factors * (size_t) factors * sizeof(float);
@@ -367,10 +369,11 @@ bench_factors(bench *b, int factors, int iterations, int slow_iterations)
 	if (slow_iterations > 0)
 	{
 		reference = run(b, "openblas loop", RMF_SOLVER_EXACT, -1, slow_iterations, 0);
-		run(b, "exact", RMF_SOLVER_EXACT, 0, slow_iterations, reference);
+		for (int level = rmf_cpu_best(); level >= RMF_CPU_BASELINE; level--)
+			run(b, exact_names[level], RMF_SOLVER_EXACT, level, slow_iterations, reference);
 	}
 	for (int level = rmf_cpu_best(); level >= RMF_CPU_BASELINE; level--)
-		run(b, level_names[level], RMF_SOLVER_CG, level,
+		run(b, cg_names[level], RMF_SOLVER_CG, level,
 			level == RMF_CPU_BASELINE && slow_iterations > 0 ? slow_iterations : iterations, reference);
 	run(b, "auto", RMF_SOLVER_AUTO, (int) rmf_cpu_best(), iterations, reference);
 	free(b->users);

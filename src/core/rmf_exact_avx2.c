@@ -1,0 +1,21 @@
+/*
+ * rmf_exact_avx2.c
+ *	  The kernels of rmf_exact.h for x86-64 processors with AVX2 and FMA.
+ *
+ * The Makefile gives this file the flags that define the macros below; built
+ * without them it holds no kernels.
+ */
+#include "rmf_exact_levels.h"
+
+#if defined(__x86_64__) && defined(__AVX2__) && defined(__FMA__)
+
+#define RMF_LANE_BYTES 32
+#define RMF_EXACT_TABLE rmf_exact_avx2
+
+#include "rmf_exact_loops.h"
+
+#else
+
+const rmf_exact_kernels *const rmf_exact_avx2 = NULL;
+
+#endif
