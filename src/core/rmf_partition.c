@@ -74,9 +74,9 @@ rmf_count(int64_t n, const int32_t *label, int64_t *count)
 }
 
 static inline size_t
-chunk_size(const rmf_partition *partition)
+chunk_size(int weighted)
 {
-	return (size_t) CHUNK_BYTES_A_WORD * (size_t) partition->words;
+	return (size_t) CHUNK_BYTES_A_WORD * (weighted ? 4 : 3);
 }
 
 static inline int32_t *
@@ -153,13 +153,22 @@ rmf_partition_room(const rmf_partition *partition)
 size_t
 rmf_partition_memory_size(const rmf_partition *partition, int64_t n)
 {
-	return ((size_t) (n / CHUNK_ENTRIES) + 1 + (size_t) partition->n_buckets) * chunk_size(partition);
+	return ((size_t) (n / CHUNK_ENTRIES) + 1 + (size_t) partition->n_buckets) * chunk_size(partition->words == 4);
+}
+
+size_t
+rmf_partition_most_memory(int64_t n, int weighted)
+{
+	/* any two neighbours among the buckets have more entries than one should */
+	int64_t		buckets = 2 * (n / BUCKET_ENTRIES) + 2;
+
+	return ((size_t) (n / CHUNK_ENTRIES) + 1 + (size_t) smaller(buckets, RMF_MAX_BUCKETS)) * chunk_size(weighted);
 }
 
 void
 rmf_partition_give(rmf_partition *partition, void *memory, size_t bytes)
 {
-	size_t		size = chunk_size(partition);
+	size_t		size = chunk_size(partition->words == 4);
 
 	for (char *at = memory; bytes >= size; at += size, bytes -= size)
 	{
@@ -248,11 +257,11 @@ add_entries(rmf_partition *partition, int words, int64_t n,
 {
 	for (int64_t t = 0; t < n; t++)
 	{
-		int32_t		r = row_label[row[t]];
+		int32_t		r = row_label != NULL ? row_label[row[t]] : row[t];
 		int32_t    *to = next_entry(partition, words, partition->bucket[r]);
 
 		to[ROW] = r;
-		to[COLUMN] = column_label[column[t]];
+		to[COLUMN] = column_label != NULL ? column_label[column[t]] : column[t];
 		put_float(to, VALUE, value[t]);
 		if (words == 4)
 			put_float(to, WEIGHT, weight[t]);

@@ -76,6 +76,9 @@ extern int64_t rmf_partition_room(const rmf_partition *partition);
 /* Bytes that make room for n entries more. */
 extern size_t rmf_partition_memory_size(const rmf_partition *partition, int64_t n);
 
+/* The same for the first n entries, before anything is known of their rows. */
+extern size_t rmf_partition_most_memory(int64_t n, int weighted);
+
 /* memory: aligned for a pointer. */
 extern void rmf_partition_give(rmf_partition *partition, void *memory, size_t bytes);
 
@@ -85,10 +88,10 @@ extern size_t rmf_partition_scratch_size(const rmf_partition *partition);
 /*
  * n entries.  Their rows and columns are row_label[row[t]] and
  * column_label[column[t]]; where a label is NULL, row[t] or column[t].  weight:
- * NULL unless weighted.  Entries must have
- * been counted, and columns be within the matrix: neither is checked here.
+ * NULL unless weighted.  Entries must have been counted, and columns be within
+ * the matrix: neither is checked here.
  *
- * Errors: RMF_CANCELLED.
+ * Errors: RMF_BAD_ARGUMENT without room for so many; RMF_CANCELLED.
  */
 extern rmf_status rmf_partition_add(rmf_partition *partition, int64_t n,
 									const int32_t *row, const int32_t *row_label,
