@@ -5,7 +5,7 @@
  * While rows arrive, each is two dense numbers and a float, 12 bytes a rating
  * (16 with weights), in a list of blocks: small ones at first, since GROUP BY
  * may make a dataset for each of many small groups.  Finishing partitions them
- * by the sorted numbers of their users, giving back each block as it goes,
+ * by the sorted numbers of their users, into the memory of the blocks before,
  * sorts the matrix by users, and from that the matrix by items (8 bytes a
  * rating each, 12 with weights).  The order of the rows leaves no trace.
  *
@@ -150,8 +150,9 @@ sort_memory(const RecmfDataset *dataset)
 	Size		triple = triple_size(dataset);
 	Size		entry = triple - sizeof(int32);
 
-	/* a partition with the blocks that it is made of, or with both matrices */
-	return Max(2 * triple, triple + 2 * entry) * (Size) dataset->n_triples;
+	/* a partition, which takes over the memory of the blocks, with both matrices */
+	return (triple + 2 * entry) * (Size) dataset->n_triples +
+		rmf_partition_most_memory(2 * FULL_BLOCK, dataset->weighted);
 }
 
 static void
@@ -332,6 +333,19 @@ merge_of(const RecmfDataset *dataset)
 	return dataset->feedback == RMF_IMPLICIT ? RMF_MERGE_SUM : RMF_MERGE_MEAN;
 }
 
+/* Room for n entries more in a partition. */
+static void
+make_room(rmf_partition *partition, int64 n, MemoryContext context)
+{
+	Size		size = rmf_partition_memory_size(partition, n);
+	RecmfMemory *memory;
+
+	if (rmf_partition_room(partition) >= n)
+		return;
+	memory = recmf_memory_create(context, size, false);
+	rmf_partition_give(partition, recmf_memory_alloc(memory, size), size);
+}
+
 /*
  * The matrices in memory; false if there is not enough, for sorting or for
  * training after it, and then nothing has been done.
@@ -346,8 +360,8 @@ sort_in_memory(RecmfDataset *dataset, const int32 *user_number, const int32 *ite
 	Size		per_id = 2 * sizeof(int64_t) + sizeof(uint16_t);
 	RecmfNeed	training;
 	rmf_partition *partition;
-	RecmfMemory *partition_memory;
-	int32_t    *entries;
+	MemoryContext fresh;
+	RecmfBlock *blocks_given = NULL;
 	int64_t    *count;
 	uint16_t   *bucket;
 	void	   *scratch;
@@ -369,18 +383,26 @@ sort_in_memory(RecmfDataset *dataset, const int32 *user_number, const int32 *ite
 		pfree(count);
 		return false;
 	}
-	partition_memory = recmf_memory_create(dataset->context, rmf_partition_entries_size(partition), false);
-	entries = (int32_t *) recmf_memory_alloc(partition_memory, rmf_partition_entries_size(partition));
-	partition->entries = entries;
+
+	/* a block that has been added makes room for the next one */
+	fresh = AllocSetContextCreate(dataset->context, "recmf partition", ALLOCSET_SMALL_SIZES);
 	while (dataset->first_block != NULL)
 	{
 		RecmfBlock *block = dataset->first_block;
 
+		make_room(partition, block->n, fresh);
 		recmf_check_status(rmf_partition_add(partition, block->n, block->user, user_number,
 											 block->item, item_number, block->rating, block->weight, recmf_poll()),
 						   "sort the ratings");
 		dataset->first_block = block->next;
-		free_block(block);
+		if (block->memory != NULL)
+		{
+			rmf_partition_give(partition, block->user, block->room * triple_size(dataset));
+			block->next = blocks_given;
+			blocks_given = block;
+		}
+		else
+			free_block(block);
 	}
 	dataset->last_block = NULL;
 
@@ -399,11 +421,18 @@ sort_in_memory(RecmfDataset *dataset, const int32 *user_number, const int32 *ite
 	rmf_count(dataset->by_user.n_entries, dataset->by_user.column, count);
 	dataset->by_item_memory = make_csr(dataset, &dataset->by_item, n_items, n_users, dataset->by_user.n_entries,
 									   recmf_memory_is_shared(dataset->by_user_memory));
-	recmf_check_status(rmf_partition_init(partition, n_items, count, dataset->weighted, bucket), "sort the ratings");
-	partition->entries = entries;
+	recmf_check_status(rmf_partition_reset(partition, n_items, count, bucket), "sort the ratings");
+	make_room(partition, dataset->by_user.n_entries, fresh);
 	recmf_check_status(rmf_partition_add_matrix(partition, &dataset->by_user, recmf_poll()), "sort the ratings");
 	recmf_check_status(rmf_partition_collect(partition, &dataset->by_item, recmf_poll()), "sort the ratings");
-	recmf_memory_destroy(partition_memory);
+	MemoryContextDelete(fresh);
+	while (blocks_given != NULL)
+	{
+		RecmfBlock *block = blocks_given;
+
+		blocks_given = block->next;
+		free_block(block);
+	}
 	pfree(partition);
 	pfree(bucket);
 	pfree(count);
