@@ -123,7 +123,8 @@ typedef struct Bucket
 {
 	int64		capacity;
 	rmf_partition partition;
-	int32	   *entries;		/* of the partition */
+	void	   *memory;			/* of the partition, and how much */
+	Size		memory_size;
 	void	   *scratch;
 	uint16	   *number;			/* of each user's bucket in the partition */
 	int32	   *part[MOST_WORDS];	/* BLOCK_TRIPLES each: the words of triples, apart */
@@ -424,11 +425,11 @@ distribute(const SpillSort *sort, Reader *reader, int word, const rmf_buckets *b
  * By users.
  */
 
-/* What a rating takes in a bucket: its triple, as much again to sort it, and its entry. */
+/* What a rating takes in a bucket: its triple in the partition, twice as much to sort it, and its entry. */
 static Size
 user_bucket_bytes(int words)
 {
-	return WORD * (2 * words + words - 1);
+	return WORD * (1 + 3 * words + words - 1);
 }
 
 static Bucket *
@@ -438,8 +439,9 @@ make_bucket(const SpillSort *sort, int64 capacity)
 	int			i;
 
 	bucket->capacity = capacity;
-	bucket->entries = (int32 *) sort_alloc(sort, WORD * sort->words, capacity);
-	bucket->scratch = sort_alloc(sort, WORD * sort->words, capacity);
+	bucket->memory_size = rmf_partition_most_memory(capacity, sort->words > WEIGHT);
+	bucket->memory = sort_alloc(sort, 1, bucket->memory_size);
+	bucket->scratch = sort_alloc(sort, 2 * WORD * sort->words, capacity);
 	bucket->number = (uint16 *) sort_alloc(sort, sizeof(uint16), sort->n_users);
 	for (i = 0; i < sort->words; i++)
 		bucket->part[i] = (int32 *) sort_alloc(sort, WORD, BLOCK_TRIPLES);
@@ -455,7 +457,7 @@ free_bucket(const SpillSort *sort, Bucket *bucket)
 {
 	int			i;
 
-	pfree(bucket->entries);
+	pfree(bucket->memory);
 	pfree(bucket->scratch);
 	pfree(bucket->number);
 	for (i = 0; i < sort->words; i++)
@@ -491,7 +493,7 @@ sort_bucket(SpillSort *sort, Bucket *bucket, RecmfTempFile *file, int64 first, i
 	recmf_check_status(rmf_partition_init(&bucket->partition, n_users, sort->scratch, sort->words > WEIGHT,
 										  bucket->number),
 					   "sort the ratings");
-	bucket->partition.entries = bucket->entries;
+	rmf_partition_give(&bucket->partition, bucket->memory, bucket->memory_size);
 	while ((read = read_block(reader)) > 0)
 	{
 		const int32 *triple = reader->block;

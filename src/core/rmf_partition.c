@@ -2,22 +2,20 @@
  * rmf_partition.c
  *	  Ratings into sparse matrices a cache's load at a time: see rmf_partition.h.
  *
- * A bucket is sorted by the digits of the column, least significant first, and
- * then by row: each a stable counting sort between the bucket and a scratch of
- * its size.  Runs of one row and column are merged on the way out, in order of
- * their values, so that a sum does not depend on the order of the entries.
- * Each bucket is written where it would be if nothing had been merged; gaps
- * are closed in the end.
+ * A bucket is a list of chunks.  It is sorted by the digits of the column,
+ * least significant first, and then by row: each a stable counting sort, the
+ * first out of the chunks, which are free then, the others between two arrays
+ * of the bucket's size.  Runs of one row and column are merged on the way out,
+ * in order of their values, so that a sum does not depend on the order of the
+ * entries.  Each bucket is written where it would be if nothing had been
+ * merged; gaps are closed in the end.
  */
 #include <math.h>
 #include <string.h>
 
 #include "rmf_partition.h"
 
-/*
- * Entries that a bucket should have: two of them, of 12 bytes each, share a
- * second-level cache of 1 MB.
- */
+/* Entries that a bucket should have: two arrays of them, of 12 bytes each, share a second-level cache of 1 MB. */
 #define BUCKET_ENTRIES 32768
 
 /* How many entries are handled between two polls. */
@@ -28,6 +26,11 @@
 
 /* Runs up to this length are sorted by insertion. */
 #define SHORT_RUN 16
+
+/* A chunk has so many bytes for each word of an entry; the first of its entries make way for the header. */
+#define CHUNK_BYTES_A_WORD 4096
+#define HEADER_ENTRIES 2
+#define CHUNK_ENTRIES ((int64_t) (CHUNK_BYTES_A_WORD / sizeof(int32_t)) - HEADER_ENTRIES)
 
 /* Where the parts of an entry are. */
 #define ROW 0
@@ -70,9 +73,20 @@ rmf_count(int64_t n, const int32_t *label, int64_t *count)
 		count[label[t]]++;
 }
 
+static inline size_t
+chunk_size(int weighted)
+{
+	return (size_t) CHUNK_BYTES_A_WORD * (weighted ? 4 : 3);
+}
+
+static inline int32_t *
+chunk_entries(rmf_chunk *chunk, int words)
+{
+	return (int32_t *) chunk + HEADER_ENTRIES * words;
+}
+
 rmf_status
-rmf_partition_init(rmf_partition *partition, int64_t n_rows, const int64_t *count,
-				   int weighted, uint16_t *bucket)
+rmf_partition_reset(rmf_partition *partition, int64_t n_rows, const int64_t *count, uint16_t *bucket)
 {
 	int64_t		n = 0;
 	int64_t		wanted;
@@ -89,9 +103,7 @@ rmf_partition_init(rmf_partition *partition, int64_t n_rows, const int64_t *coun
 	}
 
 	partition->n_rows = n_rows;
-	partition->words = weighted ? 4 : 3;
 	partition->bucket = bucket;
-	partition->entries = NULL;
 	partition->largest = 0;
 	partition->start[0] = 0;
 
@@ -109,8 +121,9 @@ rmf_partition_init(rmf_partition *partition, int64_t n_rows, const int64_t *coun
 			size += count[row];
 			bucket[row++] = (uint16_t) b;
 		} while (row < n_rows && (size + count[row] <= wanted || b == RMF_MAX_BUCKETS - 1));
-		partition->next[b] = partition->start[b];
 		partition->start[b + 1] = partition->start[b] + size;
+		partition->first[b] = partition->last[b] = NULL;
+		partition->next[b] = partition->end[b] = NULL;
 		if (size > partition->largest)
 			partition->largest = size;
 	}
@@ -119,19 +132,123 @@ rmf_partition_init(rmf_partition *partition, int64_t n_rows, const int64_t *coun
 	return RMF_OK;
 }
 
-size_t
-rmf_partition_entries_size(const rmf_partition *partition)
+rmf_status
+rmf_partition_init(rmf_partition *partition, int64_t n_rows, const int64_t *count,
+				   int weighted, uint16_t *bucket)
 {
-	return (size_t) partition->start[partition->n_buckets] * (size_t) partition->words * sizeof(int32_t);
+	partition->words = weighted ? 4 : 3;
+	partition->free = NULL;
+	partition->n_free = 0;
+	return rmf_partition_reset(partition, n_rows, count, bucket);
+}
+
+int64_t
+rmf_partition_room(const rmf_partition *partition)
+{
+	/* each bucket may leave a chunk of its own unfilled */
+	return partition->n_free <= partition->n_buckets ? 0 :
+		(partition->n_free - partition->n_buckets) * CHUNK_ENTRIES;
+}
+
+size_t
+rmf_partition_memory_size(const rmf_partition *partition, int64_t n)
+{
+	return ((size_t) (n / CHUNK_ENTRIES) + 1 + (size_t) partition->n_buckets) * chunk_size(partition->words == 4);
+}
+
+size_t
+rmf_partition_most_memory(int64_t n, int weighted)
+{
+	/* any two neighbours among the buckets have more entries than one should */
+	int64_t		buckets = 2 * (n / BUCKET_ENTRIES) + 2;
+
+	return ((size_t) (n / CHUNK_ENTRIES) + 1 + (size_t) smaller(buckets, RMF_MAX_BUCKETS)) * chunk_size(weighted);
+}
+
+void
+rmf_partition_give(rmf_partition *partition, void *memory, size_t bytes)
+{
+	size_t		size = chunk_size(partition->words == 4);
+
+	for (char *at = memory; bytes >= size; at += size, bytes -= size)
+	{
+		rmf_chunk  *chunk = (rmf_chunk *) at;
+
+		chunk->next = partition->free;
+		partition->free = chunk;
+		partition->n_free++;
+	}
 }
 
 size_t
 rmf_partition_scratch_size(const rmf_partition *partition)
 {
-	return (size_t) partition->largest * (size_t) partition->words * sizeof(int32_t);
+	return 2 * (size_t) partition->largest * (size_t) partition->words * sizeof(int32_t);
 }
 
-/* "words" is a constant where this is inlined. */
+/* A further chunk for a bucket. */
+static void
+open_chunk(rmf_partition *partition, int b)
+{
+	rmf_chunk  *chunk = partition->free;
+
+	partition->free = chunk->next;
+	partition->n_free--;
+	chunk->next = NULL;
+	if (partition->last[b] == NULL)
+		partition->first[b] = chunk;
+	else
+	{
+		partition->last[b]->n = CHUNK_ENTRIES;
+		partition->last[b]->next = chunk;
+	}
+	partition->last[b] = chunk;
+	partition->next[b] = chunk_entries(chunk, partition->words);
+	partition->end[b] = partition->next[b] + CHUNK_ENTRIES * partition->words;
+}
+
+/* The bucket's chunks, which all know by now how many entries they have. */
+static rmf_chunk *
+close_bucket(rmf_partition *partition, int b)
+{
+	rmf_chunk  *last = partition->last[b];
+
+	if (last != NULL)
+		last->n = (partition->next[b] - chunk_entries(last, partition->words)) / partition->words;
+	return partition->first[b];
+}
+
+static void
+free_bucket(rmf_partition *partition, int b)
+{
+	rmf_chunk  *chunk = partition->first[b];
+
+	while (chunk != NULL)
+	{
+		rmf_chunk  *next = chunk->next;
+
+		chunk->next = partition->free;
+		partition->free = chunk;
+		partition->n_free++;
+		chunk = next;
+	}
+	partition->first[b] = partition->last[b] = NULL;
+	partition->next[b] = partition->end[b] = NULL;
+}
+
+/* Where the next entry of a bucket goes; "words" is a constant where this is inlined. */
+static inline int32_t *
+next_entry(rmf_partition *partition, int words, int b)
+{
+	int32_t    *entry;
+
+	if (partition->next[b] == partition->end[b])
+		open_chunk(partition, b);
+	entry = partition->next[b];
+	partition->next[b] = entry + words;
+	return entry;
+}
+
 static inline void
 add_entries(rmf_partition *partition, int words, int64_t n,
 			const int32_t *row, const int32_t *row_label,
@@ -141,7 +258,7 @@ add_entries(rmf_partition *partition, int words, int64_t n,
 	for (int64_t t = 0; t < n; t++)
 	{
 		int32_t		r = row_label != NULL ? row_label[row[t]] : row[t];
-		int32_t    *to = partition->entries + partition->next[partition->bucket[r]]++ * words;
+		int32_t    *to = next_entry(partition, words, partition->bucket[r]);
 
 		to[ROW] = r;
 		to[COLUMN] = column_label != NULL ? column_label[column[t]] : column[t];
@@ -157,6 +274,8 @@ rmf_partition_add(rmf_partition *partition, int64_t n,
 				  const int32_t *column, const int32_t *column_label,
 				  const float *value, const float *weight, const rmf_poll *poll)
 {
+	if (n > rmf_partition_room(partition))
+		return RMF_BAD_ARGUMENT;
 	for (int64_t from = 0; from < n; from += POLL_ENTRIES)
 	{
 		int64_t		some = smaller(n - from, POLL_ENTRIES);
@@ -179,7 +298,7 @@ add_row(rmf_partition *partition, int words, int64_t row, int64_t n,
 {
 	for (int64_t t = 0; t < n; t++)
 	{
-		int32_t    *to = partition->entries + partition->next[partition->bucket[column[t]]]++ * words;
+		int32_t    *to = next_entry(partition, words, partition->bucket[column[t]]);
 
 		to[ROW] = column[t];
 		to[COLUMN] = (int32_t) row;
@@ -194,6 +313,8 @@ rmf_partition_add_matrix(rmf_partition *partition, const rmf_csr *csr, const rmf
 {
 	int64_t		next_poll = 0;
 
+	if (csr->n_entries > rmf_partition_room(partition))
+		return RMF_BAD_ARGUMENT;
 	for (int64_t r = 0; r < csr->n_rows; r++)
 	{
 		for (int64_t from = csr->start[r]; from < csr->start[r + 1]; from += POLL_ENTRIES)
@@ -215,12 +336,12 @@ rmf_partition_add_matrix(rmf_partition *partition, const rmf_csr *csr, const rmf
 	return RMF_OK;
 }
 
-/* One stable pass of a counting sort: n entries to "to", by the digit of "word" above "shift". */
+/* A stable pass of a counting sort is these two, by a digit of the column, on each run of entries in turn. */
 static inline void
-count_digits(int words, int64_t n, const int32_t *entries, int word, int shift, uint32_t mask, int64_t *place)
+count_digits(int words, int64_t n, const int32_t *entries, int shift, uint32_t mask, int64_t *place)
 {
 	for (int64_t t = 0; t < n; t++)
-		place[((uint32_t) entries[t * words + word] >> shift) & mask]++;
+		place[((uint32_t) entries[t * words + COLUMN] >> shift) & mask]++;
 }
 
 static inline void
@@ -253,40 +374,55 @@ counts_to_starts(int64_t n, int64_t first, int64_t *start)
 	}
 }
 
-/* n entries by their columns; they end up in *entries, and *other is what is free. */
-static rmf_status
-sort_by_column(int words, int64_t n, int64_t n_columns, int32_t **entries, int32_t **other, const rmf_poll *poll)
+/*
+ * n entries by their columns: out of the chunks, by way of *sorted and *other,
+ * which change places so that the result is in *sorted.
+ */
+static inline rmf_status
+sort_by_column(int words, rmf_chunk *chunks, int64_t n, int64_t n_columns,
+			   int32_t **sorted, int32_t **other, const rmf_poll *poll)
 {
 	int64_t		place[1 << DIGIT_BITS];
-	int			bits = 0;
+	int			bits = 1;
 	int			passes;
 	int			digit;
+	uint32_t	mask;
 
 	while (bits < 31 && ((int64_t) 1 << bits) < n_columns)
 		bits++;
 	passes = (bits + DIGIT_BITS - 1) / DIGIT_BITS;
-	digit = passes > 0 ? (bits + passes - 1) / passes : 0;
-	for (int pass = 0; pass < passes; pass++)
+	digit = (bits + passes - 1) / passes;
+	mask = ((uint32_t) 1 << digit) - 1;
+
+	memset(place, 0, ((size_t) mask + 1) * sizeof(int64_t));
+	for (rmf_chunk *chunk = chunks; chunk != NULL; chunk = chunk->next)
+		count_digits(words, chunk->n, chunk_entries(chunk, words), 0, mask, place);
+	counts_to_starts((int64_t) mask + 1, 0, place);
+	if (rmf_poll_cancelled(poll))
+		return RMF_CANCELLED;
+	for (rmf_chunk *chunk = chunks; chunk != NULL; chunk = chunk->next)
+		move_by_digit(words, chunk->n, chunk_entries(chunk, words), *sorted, 0, mask, place);
+
+	for (int pass = 1; pass < passes; pass++)
 	{
-		uint32_t	mask = ((uint32_t) 1 << digit) - 1;
 		int			shift = pass * digit;
-		int32_t    *swap = *entries;
+		int32_t    *swap = *sorted;
 
 		memset(place, 0, ((size_t) mask + 1) * sizeof(int64_t));
 		for (int64_t from = 0; from < n; from += POLL_ENTRIES)
 		{
 			if (rmf_poll_cancelled(poll))
 				return RMF_CANCELLED;
-			count_digits(words, smaller(n - from, POLL_ENTRIES), *entries + from * words, COLUMN, shift, mask, place);
+			count_digits(words, smaller(n - from, POLL_ENTRIES), *sorted + from * words, shift, mask, place);
 		}
 		counts_to_starts((int64_t) mask + 1, 0, place);
 		for (int64_t from = 0; from < n; from += POLL_ENTRIES)
 		{
 			if (rmf_poll_cancelled(poll))
 				return RMF_CANCELLED;
-			move_by_digit(words, smaller(n - from, POLL_ENTRIES), *entries + from * words, *other, shift, mask, place);
+			move_by_digit(words, smaller(n - from, POLL_ENTRIES), *sorted + from * words, *other, shift, mask, place);
 		}
-		*entries = *other;
+		*sorted = *other;
 		*other = swap;
 	}
 	return RMF_OK;
@@ -439,16 +575,17 @@ static inline rmf_status
 sort_bucket(rmf_partition *partition, int words, int b, rmf_merge merge, rmf_csr *csr, int32_t *scratch,
 			int64_t *kept, const rmf_poll *poll)
 {
-	int32_t    *entries = partition->entries + partition->start[b] * words;
-	int32_t    *other = scratch;
 	int64_t		n = partition->start[b + 1] - partition->start[b];
+	int32_t    *entries = scratch;
+	int32_t    *other = scratch + n * words;
 	int64_t		first_row = partition->first_row[b];
 	int64_t		n_rows = partition->first_row[b + 1] - first_row;
 	int64_t    *place = csr->start + first_row;
-	rmf_status	status = sort_by_column(words, n, csr->n_columns, &entries, &other, poll);
+	rmf_status	status = sort_by_column(words, close_bucket(partition, b), n, csr->n_columns, &entries, &other, poll);
 
 	if (status != RMF_OK)
 		return status;
+	free_bucket(partition, b);
 
 	memset(place, 0, (size_t) n_rows * sizeof(int64_t));
 	for (int64_t t = 0; t < n; t++)
@@ -460,7 +597,7 @@ sort_bucket(rmf_partition *partition, int words, int b, rmf_merge merge, rmf_csr
 			return RMF_CANCELLED;
 		move_by_row(words, smaller(n - from, POLL_ENTRIES), entries + from * words, other, place - first_row);
 	}
-	/* the entries have moved on, so their old place has room for a run */
+	/* the entries are in "other" now, so there is room for a run where they were */
 	return write_rows(words, n_rows, place, other, merge, (merged_entry *) entries, partition->start[b], csr,
 					  kept, poll);
 }
@@ -514,36 +651,41 @@ collect_entries(int words, int64_t n, const int32_t *entries, rmf_csr *csr)
 }
 
 rmf_status
-rmf_partition_collect(const rmf_partition *partition, rmf_csr *csr, const rmf_poll *poll)
+rmf_partition_collect(rmf_partition *partition, rmf_csr *csr, const rmf_poll *poll)
 {
-	int64_t		n = partition->start[partition->n_buckets];
 	int			words = partition->words;
 
 	/* of each bucket: count, and put in place */
 	memset(csr->start, 0, (size_t) (csr->n_rows + 1) * sizeof(int64_t));
 	for (int b = 0; b < partition->n_buckets; b++)
 	{
+		rmf_chunk  *chunks = close_bucket(partition, b);
 		int64_t		first_row = partition->first_row[b];
-		int64_t		n_rows = partition->first_row[b + 1] - first_row;
+		int64_t		since_poll = 0;
 
-		for (int64_t t = partition->start[b]; t < partition->start[b + 1]; t++)
-			csr->start[partition->entries[t * words + ROW]]++;
-		counts_to_starts(n_rows, partition->start[b], csr->start + first_row);
-		for (int64_t from = partition->start[b]; from < partition->start[b + 1]; from += POLL_ENTRIES)
+		for (rmf_chunk *chunk = chunks; chunk != NULL; chunk = chunk->next)
+			for (int64_t t = 0; t < chunk->n; t++)
+				csr->start[chunk_entries(chunk, words)[t * words + ROW]]++;
+		counts_to_starts(partition->first_row[b + 1] - first_row, partition->start[b], csr->start + first_row);
+		for (rmf_chunk *chunk = chunks; chunk != NULL; chunk = chunk->next)
 		{
-			int64_t		some = smaller(partition->start[b + 1] - from, POLL_ENTRIES);
-
-			if (rmf_poll_cancelled(poll))
-				return RMF_CANCELLED;
+			since_poll -= chunk->n;
+			if (since_poll < 0)
+			{
+				if (rmf_poll_cancelled(poll))
+					return RMF_CANCELLED;
+				since_poll = POLL_ENTRIES;
+			}
 			if (words == 4)
-				collect_entries(4, some, partition->entries + from * 4, csr);
+				collect_entries(4, chunk->n, chunk_entries(chunk, 4), csr);
 			else
-				collect_entries(3, some, partition->entries + from * 3, csr);
+				collect_entries(3, chunk->n, chunk_entries(chunk, 3), csr);
 		}
+		free_bucket(partition, b);
 	}
 	/* start[r] is where r + 1 begins now */
 	memmove(csr->start + 1, csr->start, (size_t) csr->n_rows * sizeof(int64_t));
 	csr->start[0] = 0;
-	csr->n_entries = n;
+	csr->n_entries = partition->start[partition->n_buckets];
 	return RMF_OK;
 }
