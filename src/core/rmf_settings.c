@@ -267,8 +267,10 @@ rmf_problem_init(rmf_problem *problem, const rmf_settings *settings, const rmf_c
 	problem->strength = 1;
 	problem->unobserved = 0;
 	problem->size_unobserved = 0;
-	problem->regularization[RMF_USERS] = settings->user_regularization;
-	problem->regularization[RMF_ITEMS] = settings->item_regularization;
+	problem->regularization[RMF_USERS] = isnan(settings->user_regularization) ?
+		settings->regularization : settings->user_regularization;
+	problem->regularization[RMF_ITEMS] = isnan(settings->item_regularization) ?
+		settings->regularization : settings->item_regularization;
 	problem->regularization_scaling = settings->regularization_scaling;
 	problem->bias_regularization = 0;
 	problem->implicit_features = settings->implicit_features;
