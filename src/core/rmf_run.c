@@ -395,6 +395,30 @@ prepare_rows(const rmf_run *run, rmf_side side, int64_t number, const workspace 
 	return status;
 }
 
+/* sums := for each of the rows first <= r < last the sum of the other side's rows of its ratings. */
+static rmf_status
+add_up_rows(const rmf_ratings *ratings, int64_t first, int64_t last, const int32_t *column,
+			const float *others, int32_t dimensions, int32_t factors, float *sums, const rmf_poll *poll)
+{
+	for (int64_t r = first; r < last; r++)
+	{
+		float	   *restrict sum = sums + (r - first) * factors;
+		int64_t		at = ratings->start[r] - ratings->start[first];
+		int64_t		n = ratings->start[r + 1] - ratings->start[r];
+
+		for (int64_t t = 0; t < n; t++)
+		{
+			const float *restrict other = others + (int64_t) column[at + t] * dimensions;
+
+			if (t % POLL_RATINGS == 0 && rmf_poll_cancelled(poll))
+				return RMF_CANCELLED;
+			for (int32_t j = 0; j < factors; j++)
+				sum[j] += other[j];
+		}
+	}
+	return RMF_OK;
+}
+
 /*
  * Second vectors of a slice of the rows of "side": sums of the rows of their
  * ratings, times the inverse.  With the sum s of an item's users and its second
@@ -417,35 +441,28 @@ make_features(const rmf_run *run, rmf_side side, int64_t number, const workspace
 	memset(gram, 0, gram_size(&run->shape) * sizeof(float));
 	for (int64_t first = rows.first, last; status == RMF_OK && first < rows.last; first = last)
 	{
-		const int32_t *column = w->column;
 		float	   *features = run->features + first * factors;
 
+		/* the same rows together whatever fits a window */
 		last = min64(first + FEATURES_ROWS, rows.last);
-		if (ratings->column != NULL)
-			column = ratings->column + ratings->start[first];
-		else
+		memset(w->sums, 0, (size_t) (last - first) * (size_t) factors * sizeof(float));
+		for (int64_t r = first, end; r < last; r = end)
 		{
-			last = end_of_window(ratings, first, last, run->shape.window);
-			status = load(ratings, first, last, run->shape.window, w, poll);
+			const int32_t *column = w->column;
+
+			end = last;
+			if (ratings->column != NULL)
+				column = ratings->column + ratings->start[r];
+			else
+			{
+				end = end_of_window(ratings, r, last, run->shape.window);
+				status = load(ratings, r, end, run->shape.window, w, poll);
+			}
+			if (status == RMF_OK)
+				status = add_up_rows(ratings, r, end, column, others, dimensions, factors,
+									 w->sums + (r - first) * factors, poll);
 			if (status != RMF_OK)
 				return status;
-		}
-		memset(w->sums, 0, (size_t) (last - first) * (size_t) factors * sizeof(float));
-		for (int64_t r = first; r < last; r++)
-		{
-			float	   *restrict sum = w->sums + (r - first) * factors;
-			int64_t		at = ratings->start[r] - ratings->start[first];
-			int64_t		n = ratings->start[r + 1] - ratings->start[r];
-
-			for (int64_t t = 0; t < n; t++)
-			{
-				const float *restrict other = others + (int64_t) column[at + t] * dimensions;
-
-				if (t % POLL_RATINGS == 0 && rmf_poll_cancelled(poll))
-					return RMF_CANCELLED;
-				for (int32_t j = 0; j < factors; j++)
-					sum[j] += other[j];
-			}
 		}
 		rmf_blas_gemm_nt((int) (last - first), factors, factors, w->sums, factors,
 						 run->features_inverse, factors, features, factors);
