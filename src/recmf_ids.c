@@ -2,11 +2,14 @@
  * recmf_ids.c
  *	  Dictionaries of user and item ids: see recmf_ids.h.
  *
- * One array holds the ids in the order of their numbers, one hash table (of
- * lib/simplehash.h) finds the number of an id.  Integers are the keys of
- * their table.  Byte strings (text, uuid) are kept as text datums, packed one
- * after another in chunks, so that an id costs its bytes and no palloc; their
- * table holds numbers only and compares through the array.
+ * One array holds the ids in the order of their numbers; a table finds the
+ * number of an id.  Integers that lie densely have a window, an array of
+ * numbers by value, for table; others, and byte strings (text, uuid), have one
+ * of open addressing, whose slots tell most misses without a look at the id.
+ * Byte strings are kept as text datums, packed one after another in chunks, so
+ * that an id costs its bytes and no palloc.
+ *
+ * Numbers in tables are counted from 1, so that zeroed memory is an empty table.
  *
  * Memory: the dictionary's own context; the table may be larger than 1 GB.
  * Nothing here is shared between backends.
@@ -19,6 +22,7 @@
 #include "common/int.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -36,47 +40,23 @@
 /* Ids are cut to this many bytes in messages. */
 #define MESSAGE_ID_BYTES 64
 
-typedef enum SlotStatus
-{
-	SLOT_EMPTY = 0,				/* what simplehash takes for granted */
-	SLOT_USED = 1
-} SlotStatus;
+/* A window may have so many places an id, for the table would take as much. */
+#define WINDOW_PLACES 8
+
+/* Integers that are hashed ahead of being looked up, so that their slots are on the way. */
+#define LOOKAHEAD 32
 
 typedef struct IntegerSlot
 {
 	int64		id;
-	int32		number;
-	uint8		status;
+	int32		number;			/* 0: the slot is free */
 } IntegerSlot;
-
-#define SH_PREFIX integer_table
-#define SH_ELEMENT_TYPE IntegerSlot
-#define SH_KEY_TYPE int64
-#define SH_KEY id
-#define SH_HASH_KEY(tb, key) ((uint32) rmf_mix64((uint64) (key)))
-#define SH_EQUAL(tb, a, b) ((a) == (b))
-#define SH_EMPTY SLOT_EMPTY
-#define SH_IN_USE SLOT_USED
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
-
-/* The byte string that is being looked up; its number is PROBE. */
-typedef struct BytesProbe
-{
-	const char *bytes;
-	Size		length;
-	uint32		hash;
-} BytesProbe;
-
-#define PROBE (-1)
 
 typedef struct BytesSlot
 {
-	int32		number;
+	text	   *string;
 	uint32		hash;
-	uint8		status;
+	int32		number;			/* 0: the slot is free */
 } BytesSlot;
 
 struct RecmfIds
@@ -86,37 +66,24 @@ struct RecmfIds
 	RecmfIdKind kind;
 	int32		count;
 	int32		capacity;		/* of integers or strings */
+	uint64		n_slots;		/* a power of 2; 0: there is a window instead */
 
 	/* RECMF_ID_INTEGER */
 	int64	   *integers;		/* by number */
-	struct integer_table_hash *integer_table;
+	int64		smallest;		/* of all, and the largest */
+	int64		largest;
+	IntegerSlot *integer_slots;
+	int32	   *window;			/* numbers from window_start on */
+	int64		window_start;
+	uint64		window_size;
 
 	/* the other kinds */
 	text	  **strings;		/* by number; 4-byte headers, within the chunks */
-	struct bytes_table_hash *bytes_table;
-	BytesProbe *probe;
+	BytesSlot  *bytes_slots;
 	char	   *chunk;			/* the chunk that is being filled */
 	Size		chunk_size;
 	Size		chunk_used;
 };
-
-static uint32 bytes_table_hash_key(const RecmfIds *ids, int32 number);
-static bool bytes_table_equal(const RecmfIds *ids, int32 a, int32 b);
-
-#define SH_PREFIX bytes_table
-#define SH_ELEMENT_TYPE BytesSlot
-#define SH_KEY_TYPE int32
-#define SH_KEY number
-#define SH_HASH_KEY(tb, key) bytes_table_hash_key((const RecmfIds *) (tb)->private_data, key)
-#define SH_EQUAL(tb, a, b) bytes_table_equal((const RecmfIds *) (tb)->private_data, a, b)
-#define SH_STORE_HASH
-#define SH_GET_HASH(tb, slot) ((slot)->hash)
-#define SH_EMPTY SLOT_EMPTY
-#define SH_IN_USE SLOT_USED
-#define SH_SCOPE static inline
-#define SH_DECLARE
-#define SH_DEFINE
-#include "lib/simplehash.h"
 
 /* A value and its number, while sorting. */
 typedef struct IntegerOrder
@@ -168,28 +135,138 @@ hash_of_bytes(const char *bytes, Size length)
 	return (uint32) rmf_hash_bytes(bytes, length, 0);
 }
 
-static uint32
-bytes_table_hash_key(const RecmfIds *ids, int32 number)
+static void *
+alloc_zeroed(const RecmfIds *ids, Size size)
 {
-	const text *string;
-
-	if (number == PROBE)
-		return ids->probe->hash;
-	string = ids->strings[number];
-	return hash_of_bytes(VARDATA(string), VARSIZE(string) - VARHDRSZ);
+	return MemoryContextAllocExtended(ids->context, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
-/* "a" is in the table, "b" may be the probe. */
-static bool
-bytes_table_equal(const RecmfIds *ids, int32 a, int32 b)
+/* The slot of an integer, or the free one where it belongs. */
+static inline IntegerSlot *
+integer_slot(const RecmfIds *ids, int64 id)
 {
-	const text *string;
+	uint64		place = rmf_mix64((uint64) id) & (ids->n_slots - 1);
 
-	if (b != PROBE)
-		return a == b;
-	string = ids->strings[a];
-	return VARSIZE(string) - VARHDRSZ == ids->probe->length &&
-		memcmp(VARDATA(string), ids->probe->bytes, ids->probe->length) == 0;
+	while (ids->integer_slots[place].number != 0 && ids->integer_slots[place].id != id)
+		place = (place + 1) & (ids->n_slots - 1);
+	return &ids->integer_slots[place];
+}
+
+/* The slot of a byte string, or the free one where it belongs. */
+static inline BytesSlot *
+bytes_slot(const RecmfIds *ids, const char *bytes, Size length, uint32 hash)
+{
+	uint64		place = hash & (ids->n_slots - 1);
+
+	for (;;)
+	{
+		BytesSlot  *slot = &ids->bytes_slots[place];
+
+		if (slot->number == 0 ||
+			(slot->hash == hash && VARSIZE(slot->string) - VARHDRSZ == length &&
+			 memcmp(VARDATA(slot->string), bytes, length) == 0))
+			return slot;
+		place = (place + 1) & (ids->n_slots - 1);
+	}
+}
+
+/* The number (from 0 on) of an integer, or -1. */
+static inline int32
+find_integer(const RecmfIds *ids, int64 id)
+{
+	if (ids->window != NULL)
+	{
+		uint64		place = (uint64) id - (uint64) ids->window_start;
+
+		return place < ids->window_size ? ids->window[place] - 1 : -1;
+	}
+	return integer_slot(ids, id)->number - 1;
+}
+
+/* All integers into a new table of n_slots slots. */
+static void
+hash_integers(RecmfIds *ids, uint64 n_slots)
+{
+	IntegerSlot *old = ids->integer_slots;
+	int32		i;
+
+	ids->integer_slots = (IntegerSlot *) alloc_zeroed(ids, sizeof(IntegerSlot) * n_slots);
+	ids->n_slots = n_slots;
+	if (old != NULL)
+		pfree(old);
+	if (ids->window != NULL)
+		pfree(ids->window);
+	ids->window = NULL;
+	for (i = 0; i < ids->count; i++)
+	{
+		IntegerSlot *slot = integer_slot(ids, ids->integers[i]);
+
+		slot->id = ids->integers[i];
+		slot->number = i + 1;
+	}
+}
+
+static void
+hash_strings(RecmfIds *ids, uint64 n_slots)
+{
+	BytesSlot  *old = ids->bytes_slots;
+	uint64		n_old = ids->n_slots;
+	uint64		i;
+
+	ids->bytes_slots = (BytesSlot *) alloc_zeroed(ids, sizeof(BytesSlot) * n_slots);
+	ids->n_slots = n_slots;
+	for (i = 0; i < n_old; i++)
+	{
+		uint64		place = old[i].hash & (n_slots - 1);
+
+		if (old[i].number == 0)
+			continue;
+		while (ids->bytes_slots[place].number != 0)
+			place = (place + 1) & (n_slots - 1);
+		ids->bytes_slots[place] = old[i];
+	}
+	if (old != NULL)
+		pfree(old);
+}
+
+/*
+ * Makes a window with room for all integers from "smallest" to "largest"
+ * instead of what there is.  False if they do not lie densely enough.
+ */
+static bool
+open_window(RecmfIds *ids, int64 smallest, int64 largest)
+{
+	bool		downwards = ids->window != NULL && smallest < ids->window_start;
+	uint64		span = (uint64) largest - (uint64) smallest;
+	uint64		most = (uint64) ids->capacity * WINDOW_PLACES;
+	uint64		room;
+	int32	   *window;
+	int32		i;
+
+	if (span >= most)
+		return false;
+
+	/* as much again, on the side where new ids came last; too little would mean another window soon */
+	room = Min(span + 1, most - span - 1);
+	if (room < span / 16)
+		return false;
+	room = Min(room, downwards ? (uint64) smallest - (uint64) PG_INT64_MIN : (uint64) PG_INT64_MAX - (uint64) largest);
+	if (downwards)
+		smallest = (int64) ((uint64) smallest - room);
+	window = (int32 *) alloc_zeroed(ids, sizeof(int32) * (span + 1 + room));
+	for (i = 0; i < ids->count; i++)
+		window[(uint64) ids->integers[i] - (uint64) smallest] = i + 1;
+
+	if (ids->window != NULL)
+		pfree(ids->window);
+	if (ids->integer_slots != NULL)
+		pfree(ids->integer_slots);
+	ids->integer_slots = NULL;
+	ids->n_slots = 0;
+	ids->window = window;
+	ids->window_start = smallest;
+	ids->window_size = span + 1 + room;
+	return true;
 }
 
 RecmfIdKind
@@ -238,13 +315,12 @@ recmf_ids_create(MemoryContext parent, Oid type, const char *what)
 	if (kind == RECMF_ID_INTEGER)
 	{
 		ids->integers = (int64 *) MemoryContextAlloc(context, sizeof(int64) * INITIAL_IDS);
-		ids->integer_table = integer_table_create(context, INITIAL_IDS, NULL);
+		hash_integers(ids, 2 * INITIAL_IDS);
 	}
 	else
 	{
 		ids->strings = (text **) MemoryContextAlloc(context, sizeof(text *) * INITIAL_IDS);
-		ids->bytes_table = bytes_table_create(context, INITIAL_IDS, ids);
-		ids->probe = (BytesProbe *) MemoryContextAllocZero(context, sizeof(BytesProbe));
+		hash_strings(ids, 2 * INITIAL_IDS);
 	}
 	return ids;
 }
@@ -273,41 +349,100 @@ recmf_ids_memory(const RecmfIds *ids)
 	return MemoryContextMemAllocated(ids->context, false);
 }
 
-/* The number that the next new id gets, with room for it.  After an error here the dictionary is of no more use. */
-static int32
-next_number(RecmfIds *ids)
+/* Room for one more id.  After an error here the dictionary is of no more use. */
+static void
+make_room(RecmfIds *ids)
 {
+	int32		capacity;
+
+	if (ids->count < ids->capacity)
+		return;
 	if (ids->count == PG_INT32_MAX)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a model cannot have more than %d different users or items", PG_INT32_MAX)));
 
-	if (ids->count == ids->capacity)
-	{
-		int32		capacity = ids->capacity > PG_INT32_MAX / 2 ? PG_INT32_MAX : ids->capacity * 2;
+	capacity = ids->capacity > PG_INT32_MAX / 2 ? PG_INT32_MAX : ids->capacity * 2;
+	if (ids->kind == RECMF_ID_INTEGER)
+		ids->integers = (int64 *) repalloc_huge(ids->integers, sizeof(int64) * (Size) capacity);
+	else
+		ids->strings = (text **) repalloc_huge(ids->strings, sizeof(text *) * (Size) capacity);
+	ids->capacity = capacity;
 
-		if (ids->kind == RECMF_ID_INTEGER)
-			ids->integers = (int64 *) repalloc_huge(ids->integers, sizeof(int64) * (Size) capacity);
-		else
-			ids->strings = (text **) repalloc_huge(ids->strings, sizeof(text *) * (Size) capacity);
-		ids->capacity = capacity;
-	}
-	return ids->count;
+	/* at most half of the slots are taken */
+	if (ids->kind != RECMF_ID_INTEGER)
+		hash_strings(ids, ids->n_slots * 2);
+	else if (ids->window == NULL && !open_window(ids, ids->smallest, ids->largest))
+		hash_integers(ids, ids->n_slots * 2);
 }
 
+/* Adds an integer that is not there yet. */
 static int32
+add_integer(RecmfIds *ids, int64 id)
+{
+	int32		number;
+
+	make_room(ids);
+	number = ids->count;
+	ids->smallest = number == 0 ? id : Min(ids->smallest, id);
+	ids->largest = number == 0 ? id : Max(ids->largest, id);
+	if (ids->window != NULL &&
+		(uint64) id - (uint64) ids->window_start >= ids->window_size &&
+		!open_window(ids, ids->smallest, ids->largest))
+		hash_integers(ids, pg_nextpower2_64(2 * (uint64) ids->capacity));
+
+	ids->integers[number] = id;
+	if (ids->window != NULL)
+		ids->window[(uint64) id - (uint64) ids->window_start] = number + 1;
+	else
+	{
+		IntegerSlot *slot = integer_slot(ids, id);
+
+		slot->id = id;
+		slot->number = number + 1;
+	}
+	ids->count++;
+	return number;
+}
+
+static inline int32
 intern_integer(RecmfIds *ids, int64 id)
 {
-	bool		found;
-	IntegerSlot *slot = integer_table_insert(ids->integer_table, id, &found);
+	int32		number = find_integer(ids, id);
 
-	if (!found)
+	return number >= 0 ? number : add_integer(ids, id);
+}
+
+void
+recmf_ids_intern_integers(RecmfIds *ids, int n, const int64 *values, int32 *numbers)
+{
+	int			i;
+	int			j;
+
+	Assert(ids->kind == RECMF_ID_INTEGER);
+	for (i = 0; i < n; i += LOOKAHEAD)
 	{
-		slot->number = next_number(ids);
-		ids->integers[slot->number] = id;
-		ids->count++;
+		int			end = Min(i + LOOKAHEAD, n);
+
+		/* places may have moved by the time they are used, which does no harm */
+		if (ids->window != NULL)
+		{
+			for (j = i; j < end; j++)
+			{
+				uint64		place = (uint64) values[j] - (uint64) ids->window_start;
+
+				if (place < ids->window_size)
+					__builtin_prefetch(&ids->window[place]);
+			}
+		}
+		else
+		{
+			for (j = i; j < end; j++)
+				__builtin_prefetch(&ids->integer_slots[rmf_mix64((uint64) values[j]) & (ids->n_slots - 1)]);
+		}
+		for (j = i; j < end; j++)
+			numbers[j] = intern_integer(ids, values[j]);
 	}
-	return slot->number;
 }
 
 /* A copy of the bytes as a text datum in the chunks. */
@@ -341,24 +476,25 @@ store_bytes(RecmfIds *ids, const char *bytes, Size length)
 	return string;
 }
 
-static int32
-intern_bytes(RecmfIds *ids, const char *bytes, Size length)
+int32
+recmf_ids_intern_bytes(RecmfIds *ids, const char *bytes, Size length)
 {
-	BytesProbe *probe = ids->probe;
-	BytesSlot  *slot;
-	bool		found;
+	uint32		hash = hash_of_bytes(bytes, length);
+	BytesSlot  *slot = bytes_slot(ids, bytes, length, hash);
 
-	probe->bytes = bytes;
-	probe->length = length;
-	probe->hash = hash_of_bytes(bytes, length);
-	slot = bytes_table_insert_hash(ids->bytes_table, PROBE, probe->hash, &found);
-	if (!found)
+	if (slot->number == 0)
 	{
-		slot->number = next_number(ids);
-		ids->strings[slot->number] = store_bytes(ids, bytes, length);
-		ids->count++;
+		if (ids->count == ids->capacity)
+		{
+			make_room(ids);
+			slot = bytes_slot(ids, bytes, length, hash);
+		}
+		slot->string = store_bytes(ids, bytes, length);
+		slot->hash = hash;
+		ids->strings[ids->count++] = slot->string;
+		slot->number = ids->count;
 	}
-	return slot->number;
+	return slot->number - 1;
 }
 
 int32
@@ -372,13 +508,13 @@ recmf_ids_intern(RecmfIds *ids, Datum id)
 		case RECMF_ID_INTEGER:
 			return intern_integer(ids, recmf_integer_from_datum(ids->type, id));
 		case RECMF_ID_UUID:
-			return intern_bytes(ids, (const char *) DatumGetUUIDP(id)->data, UUID_LEN);
+			return recmf_ids_intern_bytes(ids, (const char *) DatumGetUUIDP(id)->data, UUID_LEN);
 		case RECMF_ID_TEXT:
 			break;
 	}
 
 	string = DatumGetTextPP(id);
-	number = intern_bytes(ids, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
+	number = recmf_ids_intern_bytes(ids, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
 	if ((Pointer) string != DatumGetPointer(id))
 		pfree(string);
 	return number;
@@ -387,24 +523,13 @@ recmf_ids_intern(RecmfIds *ids, Datum id)
 static int32
 lookup_bytes(const RecmfIds *ids, const char *bytes, Size length)
 {
-	BytesSlot  *slot;
-
-	ids->probe->bytes = bytes;
-	ids->probe->length = length;
-	ids->probe->hash = hash_of_bytes(bytes, length);
-	slot = bytes_table_lookup_hash(ids->bytes_table, PROBE, ids->probe->hash);
-	return slot == NULL ? -1 : slot->number;
+	return bytes_slot(ids, bytes, length, hash_of_bytes(bytes, length))->number - 1;
 }
 
 int32
 recmf_ids_lookup_integer(const RecmfIds *ids, int64 id)
 {
-	IntegerSlot *slot;
-
-	if (ids->kind != RECMF_ID_INTEGER)
-		return -1;
-	slot = integer_table_lookup(ids->integer_table, id);
-	return slot == NULL ? -1 : slot->number;
+	return ids->kind == RECMF_ID_INTEGER ? find_integer(ids, id) : -1;
 }
 
 int32
@@ -450,19 +575,38 @@ recmf_ids_lookup_text(const RecmfIds *ids, const char *bytes, Size length)
 	return -1;
 }
 
+/* Sorts the integers by the order that their window has already. */
+static void
+sort_by_window(RecmfIds *ids, int32 *new_number)
+{
+	int32		next = 0;
+	uint64		place;
+
+	for (place = 0; place < ids->window_size; place++)
+	{
+		if (ids->window[place] == 0)
+			continue;
+		new_number[ids->window[place] - 1] = next;
+		ids->integers[next++] = (int64) ((uint64) ids->window_start + place);
+		ids->window[place] = next;
+	}
+	Assert(next == ids->count);
+}
+
 const int32 *
 recmf_ids_sort(RecmfIds *ids)
 {
 	int32	   *new_number = (int32 *) MemoryContextAllocHuge(ids->context,
 															  sizeof(int32) * Max((Size) ids->count, 1));
+	uint64		place;
 	int32		i;
 
-	if (ids->kind == RECMF_ID_INTEGER)
+	if (ids->window != NULL)
+		sort_by_window(ids, new_number);
+	else if (ids->kind == RECMF_ID_INTEGER)
 	{
 		IntegerOrder *order = (IntegerOrder *) MemoryContextAllocHuge(ids->context,
 																	  sizeof(IntegerOrder) * Max((Size) ids->count, 1));
-		integer_table_iterator iterator;
-		IntegerSlot *slot;
 
 		for (i = 0; i < ids->count; i++)
 		{
@@ -476,17 +620,16 @@ recmf_ids_sort(RecmfIds *ids)
 			new_number[order[i].number] = i;
 		}
 		pfree(order);
-
-		integer_table_start_iterate(ids->integer_table, &iterator);
-		while ((slot = integer_table_iterate(ids->integer_table, &iterator)) != NULL)
-			slot->number = new_number[slot->number];
+		for (place = 0; place < ids->n_slots; place++)
+		{
+			if (ids->integer_slots[place].number != 0)
+				ids->integer_slots[place].number = new_number[ids->integer_slots[place].number - 1] + 1;
+		}
 	}
 	else
 	{
 		StringOrder *order = (StringOrder *) MemoryContextAllocHuge(ids->context,
 																	sizeof(StringOrder) * Max((Size) ids->count, 1));
-		bytes_table_iterator iterator;
-		BytesSlot  *slot;
 
 		for (i = 0; i < ids->count; i++)
 		{
@@ -500,10 +643,11 @@ recmf_ids_sort(RecmfIds *ids)
 			new_number[order[i].number] = i;
 		}
 		pfree(order);
-
-		bytes_table_start_iterate(ids->bytes_table, &iterator);
-		while ((slot = bytes_table_iterate(ids->bytes_table, &iterator)) != NULL)
-			slot->number = new_number[slot->number];
+		for (place = 0; place < ids->n_slots; place++)
+		{
+			if (ids->bytes_slots[place].number != 0)
+				ids->bytes_slots[place].number = new_number[ids->bytes_slots[place].number - 1] + 1;
+		}
 	}
 	return new_number;
 }

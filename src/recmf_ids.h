@@ -45,6 +45,12 @@ extern Size recmf_ids_memory(const RecmfIds *ids);
 /* The number of an id (a datum of the type that the dictionary was created for), added if new. */
 extern int32 recmf_ids_intern(RecmfIds *ids, Datum id);
 
+/* The same by the stored value; the other kinds than integer. */
+extern int32 recmf_ids_intern_bytes(RecmfIds *ids, const char *bytes, Size length);
+
+/* The same for n integers at a time, which is faster; integer kind only. */
+extern void recmf_ids_intern_integers(RecmfIds *ids, int n, const int64 *values, int32 *numbers);
+
 /* The number of an id, or -1. */
 extern int32 recmf_ids_lookup(const RecmfIds *ids, Datum id);
 extern int32 recmf_ids_lookup_integer(const RecmfIds *ids, int64 id);	/* -1 as well for other kinds */

@@ -9,11 +9,15 @@
  */
 #include "postgres.h"
 
+#include <sys/mman.h>
+
 #include "access/xact.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 
 #include "recmf_memory.h"
+
+#define HUGE_PAGE (2 * 1024 * 1024)
 
 struct RecmfMemory
 {
@@ -75,6 +79,31 @@ create_segment(Size size)
 	return segment;
 }
 
+/*
+ * First touching a small page of fresh memory costs more than all that is done
+ * with it here.  So private memory asks for huge pages, and a segment, which
+ * as a rule cannot have them, for all of its pages at once.  Neither is vital.
+ */
+static void
+advise(const RecmfMemory *memory)
+{
+#if defined(MADV_HUGEPAGE)
+	if (memory->segment == NULL)
+	{
+		char	   *start = (char *) TYPEALIGN(HUGE_PAGE, memory->base);
+		char	   *end = (char *) TYPEALIGN_DOWN(HUGE_PAGE, memory->base + memory->size);
+
+		if (start < end)
+			(void) madvise(start, end - start, MADV_HUGEPAGE);
+	}
+#endif
+#if defined(MADV_POPULATE_WRITE)
+	if (memory->segment != NULL)
+		(void) madvise(dsm_segment_address(memory->segment), dsm_segment_map_length(memory->segment),
+					   MADV_POPULATE_WRITE);
+#endif
+}
+
 RecmfMemory *
 recmf_memory_create(MemoryContext parent, Size size, bool shared)
 {
@@ -95,6 +124,7 @@ recmf_memory_create(MemoryContext parent, Size size, bool shared)
 	else
 		memory->base = (char *) MemoryContextAllocHuge(context, size + RECMF_MEMORY_ALIGNMENT);
 	memory->base = (char *) TYPEALIGN(RECMF_MEMORY_ALIGNMENT, memory->base);
+	advise(memory);
 	return memory;
 }
 

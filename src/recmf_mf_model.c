@@ -128,7 +128,7 @@ static void
 lay_out(const MfModel *header, Layout *layout)
 {
 	Size		end = TYPEALIGN(8, sizeof(MfModel));
-	Size		dimensions = header->factors + (header->feedback == RMF_EXPLICIT ? 2 : 0);
+	Size		dimensions = header->factors + (header->feedback == RMF_IMPLICIT ? 0 : 2);
 
 	append_ids(&end, &layout->users, kind_of_id_type(header->user_id_type),
 			   header->n_users, header->user_id_bytes);
@@ -152,10 +152,23 @@ recmf_mf_model_settings(const MfModel *header, rmf_settings *settings)
 	settings->solver = (rmf_solver) header->solver;
 	settings->regularization = header->regularization;
 	settings->regularization_scaling = header->regularization_scaling;
-	if (header->feedback == RMF_EXPLICIT)
-		settings->bias_regularization = header->bias_regularization;
-	else
+	if (header->user_regularization != header->regularization)
+		settings->user_regularization = header->user_regularization;
+	if (header->item_regularization != header->regularization)
+		settings->item_regularization = header->item_regularization;
+	if (header->feedback == RMF_IMPLICIT)
 		settings->alpha = header->alpha;
+	else
+		settings->bias_regularization = header->bias_regularization;
+	if (header->feedback == RMF_LOGISTIC)
+		settings->unobserved_weight = header->unobserved_weight;
+	if (header->flags & MF_MODEL_IMPLICIT_FEATURES)
+	{
+		settings->implicit_features = 1;
+		settings->implicit_features_weight = header->implicit_features_weight;
+		settings->implicit_features_regularization = header->implicit_features_regularization;
+	}
+	settings->nonnegative = (header->flags & MF_MODEL_NONNEGATIVE) != 0;
 }
 
 static void
@@ -188,9 +201,9 @@ header_fault(const MfModel *header, Size size)
 		return "It was made on a machine of the other byte order.";
 	if (header->magic != MF_MODEL_MAGIC)
 		return "It does not start like a model.";
-	if (header->version != MF_MODEL_VERSION || header->flags != 0)
+	if (header->version != MF_MODEL_VERSION || (header->flags & ~MF_MODEL_ALL_FLAGS) != 0)
 		return "Its version is not known to this version of recmf.";
-	if (header->feedback != RMF_EXPLICIT && header->feedback != RMF_IMPLICIT)
+	if (header->feedback < RMF_EXPLICIT || header->feedback > RMF_LOGISTIC)
 		return "Its kind of feedback is not known.";
 	if (header->user_id_type < MF_ID_SMALLINT || header->user_id_type > MF_ID_UUID ||
 		header->item_id_type < MF_ID_SMALLINT || header->item_id_type > MF_ID_UUID)
@@ -213,12 +226,17 @@ header_fault(const MfModel *header, Size size)
 	/* 0 would mean "by rule" to what checks the settings below. */
 	if (header->factors < 1 || header->iterations < 1 ||
 		isnan(header->regularization) || isnan(header->regularization_scaling) ||
-		isnan(header->bias_regularization) || isnan(header->alpha) ||
-		(header->feedback == RMF_EXPLICIT ? header->alpha : header->bias_regularization) != 0)
+		isnan(header->user_regularization) || isnan(header->item_regularization) ||
+		isnan(header->bias_regularization) || isnan(header->alpha) || isnan(header->unobserved_weight) ||
+		isnan(header->implicit_features_weight) || isnan(header->implicit_features_regularization) ||
+		(header->feedback == RMF_IMPLICIT ? header->bias_regularization : header->alpha) != 0 ||
+		(header->feedback != RMF_LOGISTIC && header->unobserved_weight != 0) ||
+		((header->flags & MF_MODEL_IMPLICIT_FEATURES) == 0 &&
+		 (header->implicit_features_weight != 0 || header->implicit_features_regularization != 0)))
 		return "A setting is out of range.";
 	if (!isfinite(header->rating_mean) || !isfinite(header->rating_min) || !isfinite(header->rating_max) ||
 		header->rating_min > header->rating_max ||
-		(header->feedback == RMF_IMPLICIT && header->rating_mean <= 0) ||
+		(header->feedback != RMF_EXPLICIT && header->rating_mean <= 0) ||
 		!isfinite(header->loss) || !isfinite(header->rmse))
 		return "A figure of the ratings or of the loss is out of range.";
 	recmf_mf_model_settings(header, &settings);
@@ -525,7 +543,7 @@ rows_fault(const MfModelView *view, const float *rows, int32 n, rmf_side side)
 		}
 
 		/* Opposite to the place of the own bias stands a constant. */
-		if (view->problem.feedback == RMF_EXPLICIT &&
+		if (rmf_has_biases(&view->problem) &&
 			row[rmf_bias_position(&view->problem, side == RMF_USERS ? RMF_ITEMS : RMF_USERS)] != 1)
 			return "A bias is not where it should be.";
 		if (r % ROWS_BETWEEN_INTERRUPTS == 0)
@@ -705,14 +723,28 @@ start_header(MfModel *header, const RecmfDataset *dataset, const rmf_settings *s
 	header->solver = (uint8) settings->solver;
 	header->regularization = settings->regularization;
 	header->regularization_scaling = settings->regularization_scaling;
-	if (settings->feedback == RMF_EXPLICIT)
-		header->bias_regularization = settings->bias_regularization;
-	else
+	header->user_regularization = isnan(settings->user_regularization) ?
+		settings->regularization : settings->user_regularization;
+	header->item_regularization = isnan(settings->item_regularization) ?
+		settings->regularization : settings->item_regularization;
+	if (settings->feedback == RMF_IMPLICIT)
 		header->alpha = settings->alpha;
+	else
+		header->bias_regularization = settings->bias_regularization;
+	if (settings->feedback == RMF_LOGISTIC)
+		header->unobserved_weight = settings->unobserved_weight;
+	if (settings->implicit_features)
+	{
+		header->flags |= MF_MODEL_IMPLICIT_FEATURES;
+		header->implicit_features_weight = settings->implicit_features_weight;
+		header->implicit_features_regularization = settings->implicit_features_regularization;
+	}
+	if (settings->nonnegative)
+		header->flags |= MF_MODEL_NONNEGATIVE;
 	header->n_users = recmf_ids_count(dataset->users);
 	header->n_items = recmf_ids_count(dataset->items);
-	header->n_ratings = dataset->by_user.n_entries;
-	header->n_skipped = dataset->n_null + dataset->n_not_positive;
+	header->n_ratings = recmf_dataset_n_ratings(dataset);
+	header->n_skipped = recmf_dataset_skipped(dataset);
 	header->user_id_bytes = text_bytes(dataset->users);
 	header->item_id_bytes = text_bytes(dataset->items);
 	header->rating_mean = dataset->stats.mean;
@@ -738,21 +770,50 @@ recmf_mf_model_check_size(const RecmfDataset *dataset, const rmf_settings *setti
 				 errhint("Use train_model, which keeps models in tables of any size, or use fewer factors.")));
 }
 
+/*
+ * Every user's items, held out or not, ascending.  The counts fit, since the
+ * whole value is small enough.
+ */
+static void
+write_seen(const RecmfDataset *dataset, uint32 *start, int32 *seen)
+{
+	const rmf_csr *trained = &dataset->by_user;
+	const rmf_csr *held = &dataset->held_out;
+	uint32		n = 0;
+	int64		r;
+
+	if (held->n_entries == 0)
+	{
+		for (r = 0; r <= trained->n_rows; r++)
+			start[r] = (uint32) trained->start[r];
+		recmf_dataset_read_items(dataset, seen);
+		return;
+	}
+	for (r = 0; r < trained->n_rows; r++)
+	{
+		int64		a = trained->start[r];
+		int64		b = held->start[r];
+		int64		a_end = trained->start[r + 1];
+		int64		b_end = held->start[r + 1];
+
+		start[r] = n;
+		while (a < a_end || b < b_end)
+			seen[n++] = b == b_end || (a < a_end && trained->column[a] < held->column[b]) ?
+				trained->column[a++] : held->column[b++];
+	}
+	start[r] = n;
+}
+
 MfModel *
 recmf_mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
 {
-	const rmf_csr *by_user = &dataset->by_user;
-	const rmf_csr *by_item = &dataset->by_item;
 	MfModel		header;
 	MfModel    *model;
 	Layout		layout;
-	uint32	   *seen_start;
-	int32	   *item_n_ratings;
-	int32		r;
 
 	start_header(&header, dataset, &fit->settings);
-	header.loss = fit->losses[fit->n_losses - 1].total;
-	header.rmse = fit->losses[fit->n_losses - 1].rmse;
+	header.loss = fit->outcome.kept.loss.total;
+	header.rmse = fit->outcome.kept.loss.rmse;
 	lay_out(&header, &layout);
 	Assert(layout.total <= MF_MODEL_MAX_SIZE);
 
@@ -767,14 +828,9 @@ recmf_mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
 	memcpy((char *) model + layout.item_rows, fit->items,
 		   sizeof(float4) * (Size) fit->dimensions * header.n_items);
 
-	/* The counts fit, since the whole value is small enough. */
-	seen_start = (uint32 *) ((char *) model + layout.seen_start);
-	for (r = 0; r <= header.n_users; r++)
-		seen_start[r] = (uint32) by_user->start[r];
-	memcpy((char *) model + layout.seen, by_user->column, sizeof(int32) * (Size) header.n_ratings);
-	item_n_ratings = (int32 *) ((char *) model + layout.item_n_ratings);
-	for (r = 0; r < header.n_items; r++)
-		item_n_ratings[r] = (int32) (by_item->start[r + 1] - by_item->start[r]);
+	write_seen(dataset, (uint32 *) ((char *) model + layout.seen_start), (int32 *) ((char *) model + layout.seen));
+	memcpy((char *) model + layout.item_n_ratings, recmf_dataset_counts(dataset, RMF_ITEMS),
+		   sizeof(int32) * (Size) header.n_items);
 
 	Assert(recmf_mf_model_fault(model) == NULL);
 	return model;

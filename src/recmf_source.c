@@ -3,9 +3,10 @@
  *	  Where the ratings come from: a relation or a SELECT, read as the caller.
  *
  * Phases: recmf_source_open() resolves the text and prepares it to learn its
- * columns; recmf_source_read() runs it once, its rows going through a
- * DestReceiver of our own into the dataset, so that no result is ever
- * materialised.
+ * columns; recmf_source_read() plans it.  Where the plan is nothing but a scan
+ * of one table, that is done here without the executor; any other plan is run
+ * once, its rows going through a DestReceiver of our own.  Either way they go
+ * straight into the dataset, and no result is ever materialised.
  *
  * The source is the user's own statement: it is the one thing that runs under
  * the caller's search_path.  transaction_read_only is on while it runs, so
@@ -17,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/relation.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -37,20 +39,21 @@
 #include "utils/rel.h"
 #include "utils/varlena.h"
 
+#include "recmf_compat.h"
 #include "recmf_names.h"
+#include "recmf_progress.h"
 #include "recmf_registry.h"
+#include "recmf_scan.h"
 #include "recmf_source.h"
 
 /* Below this a sequential scan is as good as an index. */
 #define SMALL_TABLE_BLOCKS 64
 
-/* What the DestReceiver needs to know. */
-typedef struct DatasetReceiver
+typedef struct RowsReceiver
 {
 	DestReceiver pub;
-	RecmfDataset *dataset;
-	bool		has_rating;
-} DatasetReceiver;
+	RecmfRows  *rows;
+} RowsReceiver;
 
 /* The first word of a text, after blanks, comments and opening parentheses. */
 static const char *
@@ -252,8 +255,33 @@ check_id_column(Form_pg_attribute column, const char *what, Oid *type, Oid *coll
 				 errhint("Use a SELECT with \"%s\" COLLATE \"C\" as the source.", NameStr(column->attname))));
 }
 
+/* The base type of a column of numbers; InvalidOid where none is named. */
+static Oid
+check_number_column(TupleDesc columns, const char *name, const char *option)
+{
+	Oid			type;
+
+	if (name == NULL)
+		return InvalidOid;
+	type = TupleDescAttr(columns, find_column(columns, name, option))->atttypid;
+	if (TypeCategory(getBaseType(type)) != TYPCATEGORY_NUMERIC)
+	{
+		bool		is_rating = strcmp(option, "rating_col") == 0;
+
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" has type %s, but %s must be numbers",
+						name, format_type_be(type), is_rating ? "ratings" : "weights"),
+				 is_rating
+				 ? errhint("Use a SELECT that casts it to double precision, or give rating_col => NULL to count every row as 1.")
+				 : errhint("Use a SELECT that casts it to double precision.")));
+	}
+	return getBaseType(type);
+}
+
 RecmfSource *
-recmf_source_open(const char *text, const char *user_col, const char *item_col, const char *rating_col)
+recmf_source_open(const char *text, const char *user_col, const char *item_col, const char *rating_col,
+				  const char *weight_col)
 {
 	static const char *const reading[] = {"select", "with", "values", "table", NULL};
 	RecmfSource *source = palloc0(sizeof(RecmfSource));
@@ -268,6 +296,7 @@ recmf_source_open(const char *text, const char *user_col, const char *item_col, 
 	source->user_col = pstrdup(user_col);
 	source->item_col = pstrdup(item_col);
 	source->rating_col = rating_col ? pstrdup(rating_col) : NULL;
+	source->weight_col = weight_col ? pstrdup(weight_col) : NULL;
 
 	plan = prepare(psprintf("SELECT * %s", from_clause(source)), 0, NULL, 0);
 	columns = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc;
@@ -276,17 +305,8 @@ recmf_source_open(const char *text, const char *user_col, const char *item_col, 
 					&source->user_type, &source->user_collation);
 	check_id_column(TupleDescAttr(columns, find_column(columns, item_col, "item_col")), "item_id",
 					&source->item_type, &source->item_collation);
-	if (rating_col)
-	{
-		Oid			type = TupleDescAttr(columns, find_column(columns, rating_col, "rating_col"))->atttypid;
-
-		if (TypeCategory(getBaseType(type)) != TYPCATEGORY_NUMERIC)
-			ereport(ERROR,
-					(errcode(ERRCODE_DATATYPE_MISMATCH),
-					 errmsg("column \"%s\" has type %s, but ratings must be numbers",
-							rating_col, format_type_be(type)),
-					 errhint("Use a SELECT that casts it to double precision, or give rating_col => NULL to count every row as 1.")));
-	}
+	source->rating_type = check_number_column(columns, rating_col, "rating_col");
+	source->weight_type = check_number_column(columns, weight_col, "weight_col");
 	SPI_freeplan(plan);
 	return source;
 }
@@ -299,20 +319,7 @@ receiver_startup(DestReceiver *self, int operation, TupleDesc columns)
 static bool
 receiver_take(TupleTableSlot *slot, DestReceiver *self)
 {
-	DatasetReceiver *receiver = (DatasetReceiver *) self;
-	bool		rating_null = false;
-	double		rating = 1;
-
-	slot_getallattrs(slot);
-	if (receiver->has_rating)
-	{
-		rating_null = slot->tts_isnull[2];
-		rating = rating_null ? 0 : DatumGetFloat8(slot->tts_values[2]);
-	}
-	recmf_dataset_add(receiver->dataset,
-					  slot->tts_values[0], slot->tts_isnull[0],
-					  slot->tts_values[1], slot->tts_isnull[1],
-					  rating, rating_null);
+	recmf_rows_take(((RowsReceiver *) self)->rows, slot);
 	return true;
 }
 
@@ -326,10 +333,90 @@ receiver_destroy(DestReceiver *self)
 {
 }
 
-void
-recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
+/* Adds a column of numbers to the SELECT list, and to the shape by what it is there. */
+static void
+add_number_column(StringInfo statement, const char *column, Oid type, int *n_columns,
+				  AttrNumber *shape_column, Oid *shape_type)
 {
-	DatasetReceiver receiver = {
+	bool		as_it_is = recmf_rows_reads(type);
+
+	if (column == NULL)
+		return;
+	appendStringInfo(statement, as_it_is ? ", s.%s" : ", (s.%s)::pg_catalog.float8", quote_identifier(column));
+	*shape_column = ++*n_columns;
+	*shape_type = as_it_is ? type : FLOAT8OID;
+}
+
+/*
+ * The table that a plan scans from end to end and takes plain columns of, or
+ * InvalidOid; *shape is changed from places in the result to those columns.
+ */
+static Oid
+scanned_table(const PlannedStmt *statement, RecmfRowShape *shape)
+{
+	const SeqScan *scan = (const SeqScan *) statement->planTree;
+	AttrNumber *places[] = {&shape->user_column, &shape->item_column, &shape->rating_column, &shape->weight_column};
+	const RangeTblEntry *entry;
+	int			i;
+
+	if (!IsA(scan, SeqScan) || statement->subplans != NIL || statement->rowMarks != NIL ||
+		scan->scan.plan.qual != NIL || scan->scan.plan.initPlan != NIL)
+		return InvalidOid;
+	entry = rt_fetch(scan->scan.scanrelid, statement->rtable);
+	if (entry->rtekind != RTE_RELATION || (entry->relkind != RELKIND_RELATION && entry->relkind != RELKIND_MATVIEW))
+		return InvalidOid;
+	for (i = 0; i < lengthof(places); i++)
+	{
+		const TargetEntry *target;
+
+		if (*places[i] == 0)
+			continue;
+		target = list_nth_node(TargetEntry, scan->scan.plan.targetlist, *places[i] - 1);
+		if (!IsA(target->expr, Var) || ((const Var *) target->expr)->varattno <= 0)
+			return InvalidOid;
+		*places[i] = ((const Var *) target->expr)->varattno;
+	}
+	return entry->relid;
+}
+
+/* Reads a table that the plan scans as a whole; false if it does something else. */
+static bool
+read_table(SPIPlanPtr plan, const RecmfRowShape *result_shape, RecmfDataset *dataset)
+{
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	RecmfRowShape shape = *result_shape;
+	const PlannedStmt *statement;
+	Oid			table = InvalidOid;
+	Relation	relation;
+	bool		scannable;
+
+	if (cached == NULL)
+		return false;
+	statement = linitial_node(PlannedStmt, cached->stmt_list);
+	if (list_length(cached->stmt_list) == 1)
+		table = scanned_table(statement, &shape);
+	if (!OidIsValid(table))
+	{
+		ReleaseCachedPlan(cached, NULL);	/* an unsaved plan has no owner */
+		return false;
+	}
+
+	/* what the executor does before it scans; a materialized view without data is left for it to refuse */
+	recmf_check_permissions(statement);
+	relation = table_open(table, AccessShareLock);
+	scannable = RelationIsScannable(relation);
+	if (scannable)
+		recmf_scan_table(relation, &shape, dataset);
+	table_close(relation, NoLock);
+	ReleaseCachedPlan(cached, NULL);
+	return scannable;
+}
+
+/* Runs the plan. */
+static void
+read_result(SPIPlanPtr plan, const RecmfRowShape *shape, RecmfDataset *dataset)
+{
+	RowsReceiver receiver = {
 		.pub = {
 			.receiveSlot = receiver_take,
 			.rStartup = receiver_startup,
@@ -337,22 +424,11 @@ recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 			.rDestroy = receiver_destroy,
 			.mydest = DestNone,
 		},
-		.dataset = dataset,
-		.has_rating = source->rating_col != NULL,
+		.rows = recmf_rows_create(shape, dataset->users, dataset->items, &dataset->skipped, recmf_dataset_take_rows, dataset),
 	};
 	SPIExecuteOptions options = {.read_only = true, .dest = &receiver.pub};
-	StringInfoData statement;
-	SPIPlanPtr	plan;
 	bool		read_only;
 	int			result;
-
-	initStringInfo(&statement);
-	appendStringInfo(&statement, "SELECT s.%s, s.%s", quote_identifier(source->user_col),
-					 quote_identifier(source->item_col));
-	if (source->rating_col)
-		appendStringInfo(&statement, ", (s.%s)::pg_catalog.float8", quote_identifier(source->rating_col));
-	appendStringInfo(&statement, " %s", from_clause(source));
-	plan = prepare(statement.data, 0, NULL, CURSOR_OPT_PARALLEL_OK);
 
 	/*
 	 * The variable itself and not the setting, which 17 does not allow to be
@@ -367,7 +443,34 @@ recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 		ereport(ERROR,
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("could not read the source: %s", SPI_result_code_string(result))));
+	recmf_rows_flush(receiver.rows);
+}
+
+void
+recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
+{
+	RecmfRowShape shape = {
+		.user_type = source->user_type, .user_column = 1,
+		.item_type = source->item_type, .item_column = 2,
+		.feedback = dataset->feedback,
+	};
+	StringInfoData statement;
+	SPIPlanPtr	plan;
+	int			n_columns = 2;
+
+	initStringInfo(&statement);
+	appendStringInfo(&statement, "SELECT s.%s, s.%s", quote_identifier(source->user_col),
+					 quote_identifier(source->item_col));
+	add_number_column(&statement, source->rating_col, source->rating_type, &n_columns,
+					  &shape.rating_column, &shape.rating_type);
+	add_number_column(&statement, source->weight_col, source->weight_type, &n_columns,
+					  &shape.weight_column, &shape.weight_type);
+	appendStringInfo(&statement, " %s", from_clause(source));
+	plan = prepare(statement.data, 0, NULL, CURSOR_OPT_PARALLEL_OK);
+	if (!read_table(plan, &shape, dataset))
+		read_result(plan, &shape, dataset);
 	SPI_freeplan(plan);
+	recmf_progress_rows(dataset->n_triples + recmf_dataset_skipped(dataset));
 }
 
 /* A large table that a plan scans for a column equal to a parameter. */

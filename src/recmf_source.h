@@ -17,8 +17,11 @@ typedef struct RecmfSource
 	char	   *user_col;
 	char	   *item_col;
 	char	   *rating_col;		/* NULL: every row counts 1 */
+	char	   *weight_col;		/* NULL: every row weighs 1 */
 	Oid			user_type;		/* base types of the columns */
 	Oid			item_type;
+	Oid			rating_type;	/* InvalidOid: no such column */
+	Oid			weight_type;
 	Oid			user_collation; /* InvalidOid where the type has none */
 	Oid			item_collation;
 } RecmfSource;
@@ -29,11 +32,13 @@ typedef struct RecmfSource
  * columns, or has columns of the wrong types.  Inside SPI_connect().
  */
 extern RecmfSource *recmf_source_open(const char *source, const char *user_col,
-									  const char *item_col, const char *rating_col);
+									  const char *item_col, const char *rating_col,
+									  const char *weight_col);
 
 /*
  * One pass over one snapshot, in a read-only transaction state, straight into
- * the dataset.  Inside SPI_connect().
+ * the dataset.  Inside SPI_connect().  The dataset must have been created as
+ * weighted where there is a weight_col and recmf_keeps_weights().
  */
 extern void recmf_source_read(const RecmfSource *source, RecmfDataset *dataset);
 

@@ -239,8 +239,10 @@ typedef struct Side
 	RecmfIds   *ids;
 	Oid			id_collation;
 	const float *rows;
+	const float *features;		/* n x n_features: second vectors; NULL: none */
+	int32		n_features;
 	int32		bias_position;	/* -1: no biases */
-	const rmf_csr *ratings;		/* by rows of this side */
+	const int32 *counts;		/* of each row's ratings */
 	Oid			old_table;
 	Oid			old_view;
 	char	   *table;			/* qualified and quoted */
@@ -262,11 +264,16 @@ create_table(const RecmfStored *stored, Side *side, int32 version, int32 dimensi
 	if (OidIsValid(side->id_collation) && side->id_collation != DEFAULT_COLLATION_OID)
 		appendStringInfo(&statement, " COLLATE %s", generate_collation_name(side->id_collation));
 	appendStringInfo(&statement,
-					 " NOT NULL, factor %s.factor(%d) NOT NULL, bias pg_catalog.float4, n_ratings pg_catalog.int4 NOT NULL)",
+					 " NOT NULL, factor %s.factor(%d) NOT NULL, bias pg_catalog.float4, n_ratings pg_catalog.int4 NOT NULL",
 					 recmf_schema(), dimensions);
+	if (side->features != NULL)
+		appendStringInfo(&statement, ", implicit_factor %s.factor(%d) NOT NULL", recmf_schema(), side->n_features);
+	appendStringInfoChar(&statement, ')');
 	run(statement.data);
 	/* the statistics of vectors tell the planner nothing, and computing them takes long */
 	run(psprintf("ALTER TABLE %s ALTER COLUMN factor SET STATISTICS 0", side->table));
+	if (side->features != NULL)
+		run(psprintf("ALTER TABLE %s ALTER COLUMN implicit_factor SET STATISTICS 0", side->table));
 	side->table_oid = get_relname_relid(name, stored->schema);
 }
 
@@ -299,14 +306,17 @@ fill_table(const Side *side, int32 dimensions)
 			const float *factors = side->rows + (size_t) row * dimensions;
 
 			ExecClearTuple(slot);
-			memset(slot->tts_isnull, 0, sizeof(bool) * 4);
+			memset(slot->tts_isnull, 0, sizeof(bool) * (side->features != NULL ? 5 : 4));
 			slot->tts_values[0] = recmf_ids_get(side->ids, row);
 			slot->tts_values[1] = PointerGetDatum(recmf_factor_from_floats(dimensions, factors));
 			if (side->bias_position >= 0)
 				slot->tts_values[2] = Float4GetDatum(factors[side->bias_position]);
 			else
 				slot->tts_isnull[2] = true;
-			slot->tts_values[3] = Int32GetDatum((int32) (side->ratings->start[row + 1] - side->ratings->start[row]));
+			slot->tts_values[3] = Int32GetDatum(side->counts[row]);
+			if (side->features != NULL)
+				slot->tts_values[4] = PointerGetDatum(recmf_factor_from_floats(side->n_features,
+																			   side->features + (size_t) row * side->n_features));
 			ExecStoreVirtualTuple(slot);
 		}
 		table_multi_insert(relation, slots, n_slots, command, TABLE_INSERT_SKIP_FSM, bulk);
@@ -338,7 +348,9 @@ static const char *const grants_of_table =
 " SELECT a.privilege_type, pg_catalog.format(' (%I)', t.attname), a.grantee, a.is_grantable, c.relowner"
 " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) c.oid,"
 " LATERAL pg_catalog.aclexplode(t.attacl) a"
-" WHERE c.oid OPERATOR(pg_catalog.=) $1 AND t.attnum OPERATOR(pg_catalog.>) 0 AND NOT t.attisdropped) g"
+" WHERE c.oid OPERATOR(pg_catalog.=) $1 AND t.attnum OPERATOR(pg_catalog.>) 0 AND NOT t.attisdropped"
+" AND EXISTS (SELECT FROM pg_catalog.pg_attribute n WHERE n.attrelid OPERATOR(pg_catalog.=) $2::pg_catalog.regclass"
+" AND n.attname OPERATOR(pg_catalog.=) t.attname)) g"
 " WHERE g.grantee OPERATOR(pg_catalog.<>) g.relowner";
 
 static const char *const row_security_of_table =
@@ -424,21 +436,22 @@ float4_array(int n, const float *values)
 Datum
 recmf_losses_array(const RecmfFit *fit)
 {
-	Datum	   *elements = palloc(sizeof(Datum) * Max(fit->n_losses, 1));
+	int			n = fit->outcome.iterations;
+	Datum	   *elements = palloc(sizeof(Datum) * n);
 	int			i;
 
-	for (i = 0; i < fit->n_losses; i++)
-		elements[i] = Float8GetDatum(fit->losses[i].total);
-	return PointerGetDatum(construct_array(elements, fit->n_losses, FLOAT8OID, sizeof(float8),
+	for (i = 0; i < n; i++)
+		elements[i] = Float8GetDatum(fit->iterations[i].loss.total);
+	return PointerGetDatum(construct_array(elements, n, FLOAT8OID, sizeof(float8),
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 static void
 register_version(const RecmfStored *stored, int32 version, const char *source_text, const RecmfSource *source,
 				 const RecmfDataset *dataset, const RecmfFit *fit, const Side *items, const Side *users,
-				 const RecmfSeconds *seconds)
+				 Datum metrics, const RecmfSeconds *seconds)
 {
-	int			gram_length = fit->settings.factors * fit->settings.factors;
+	int			gram_length = rmf_gram_width(&fit->problem) * rmf_gram_width(&fit->problem);
 	const struct
 	{
 		const char *column;
@@ -454,12 +467,13 @@ register_version(const RecmfStored *stored, int32 version, const char *source_te
 		{"settings", JSONBOID, JsonbPGetDatum(recmf_settings_to_jsonb(&fit->settings)), false},
 		{"n_users", INT8OID, Int64GetDatum(recmf_ids_count(dataset->users)), false},
 		{"n_items", INT8OID, Int64GetDatum(recmf_ids_count(dataset->items)), false},
-		{"n_ratings", INT8OID, Int64GetDatum(dataset->stats.n_entries), false},
-		{"n_skipped", INT8OID, Int64GetDatum(dataset->n_null + dataset->n_not_positive), false},
+		{"n_ratings", INT8OID, Int64GetDatum(recmf_dataset_n_ratings(dataset)), false},
+		{"n_skipped", INT8OID, Int64GetDatum(recmf_dataset_skipped(dataset)), false},
 		{"rating_mean", FLOAT8OID, Float8GetDatum(dataset->stats.mean), false},
 		{"rating_min", FLOAT8OID, Float8GetDatum(dataset->stats.min), false},
 		{"rating_max", FLOAT8OID, Float8GetDatum(dataset->stats.max), false},
 		{"loss", FLOAT8ARRAYOID, recmf_losses_array(fit), false},
+		{"metrics", JSONBOID, metrics, false},
 		{"seconds", JSONBOID, DirectFunctionCall1(jsonb_in,
 												  CStringGetDatum(psprintf("{\"read\": %.6f, \"train\": %.6f, \"write\": %.6f}",
 																		   seconds->read, seconds->train, seconds->write))), false},
@@ -474,6 +488,8 @@ register_version(const RecmfStored *stored, int32 version, const char *source_te
 		{"item_col", TEXTOID, CStringGetTextDatum(source->item_col), false},
 		{"rating_col", TEXTOID, source->rating_col ? CStringGetTextDatum(source->rating_col) : (Datum) 0,
 		source->rating_col == NULL},
+		{"weight_col", TEXTOID, source->weight_col ? CStringGetTextDatum(source->weight_col) : (Datum) 0,
+		source->weight_col == NULL},
 		{"gram_users", FLOAT4ARRAYOID, fit->gram_users ? float4_array(gram_length, fit->gram_users) : (Datum) 0,
 		fit->gram_users == NULL},
 		{"gram_items", FLOAT4ARRAYOID, fit->gram_items ? float4_array(gram_length, fit->gram_items) : (Datum) 0,
@@ -592,21 +608,22 @@ drop_old_versions(const RecmfStored *stored, int32 oldest_kept)
 
 int32
 recmf_store_write(const RecmfStored *stored, const char *source_text, const RecmfSource *source,
-				  RecmfDataset *dataset, const RecmfFit *fit, RecmfSeconds *seconds)
+				  RecmfDataset *dataset, const RecmfFit *fit, Datum metrics, RecmfSeconds *seconds)
 {
-	bool		has_bias = fit->settings.feedback == RMF_EXPLICIT;
+	bool		has_bias = rmf_has_biases(&fit->problem);
 	int32		version = stored->last_version + 1;
 	Side		items = {
 		.what = "items", .id_column = "item_id", .ids = dataset->items,
 		.id_collation = source->item_collation, .rows = fit->items,
+		.features = fit->item_features, .n_features = fit->problem.factors,
 		.bias_position = has_bias ? rmf_bias_position(&fit->problem, RMF_ITEMS) : -1,
-		.ratings = &dataset->by_item, .old_table = stored->items, .old_view = stored->items_view,
+		.counts = recmf_dataset_counts(dataset, RMF_ITEMS), .old_table = stored->items, .old_view = stored->items_view,
 	};
 	Side		users = {
 		.what = "users", .id_column = "user_id", .ids = dataset->users,
 		.id_collation = source->user_collation, .rows = fit->users,
 		.bias_position = has_bias ? rmf_bias_position(&fit->problem, RMF_USERS) : -1,
-		.ratings = &dataset->by_user, .old_table = stored->users, .old_view = stored->users_view,
+		.counts = recmf_dataset_counts(dataset, RMF_USERS), .old_table = stored->users, .old_view = stored->users_view,
 	};
 	Side	   *sides[2] = {&items, &users};
 	instr_time	start;
@@ -626,7 +643,7 @@ recmf_store_write(const RecmfStored *stored, const char *source_text, const Recm
 	INSTR_TIME_SUBTRACT(end, start);
 	seconds->write = INSTR_TIME_GET_DOUBLE(end);
 
-	register_version(stored, version, source_text, source, dataset, fit, &items, &users, seconds);
+	register_version(stored, version, source_text, source, dataset, fit, &items, &users, metrics, seconds);
 	/* the version before stays: a session may just have looked it up */
 	drop_old_versions(stored, stored->last_version);
 	return version;

@@ -11,7 +11,8 @@
  * never is no loss.  recmf_team_end() publishes that there is no more.
  *
  * Memory: the run and the ratings lie in segments that the caller has made
- * (recmf_memory.h); workers map them until they end.
+ * (recmf_memory.h); workers map them until they end.  Of ratings in temporary
+ * files (recmf_spill.h) only the starts do, and workers open the files.
  *
  * Locks: none.  "claims" holds everything that a claim depends on in one atomic
  * word, since a worker may be stopped between any two instructions while the
@@ -51,7 +52,7 @@
  * A worker is started for each so many multiplications: a few hundredths of a
  * second, which is several times what it takes to start one.
  */
-#define PRODUCTS_PER_WORKER 2e9
+#define PRODUCTS_PER_WORKER 5e8
 
 /* "claims": number of the phase, its kind, number of tasks, next task. */
 #define CLAIM_TASK_BITS 16
@@ -80,6 +81,7 @@ typedef struct TeamShared
 	Size		run_offset;
 	int			n_places;		/* by user, by item, and what is held out of the former */
 	RatingsPlace places[3];
+	RecmfSpillHandle files;		/* of ratings that are loaded */
 
 	pg_atomic_uint64 claims;
 	pg_atomic_uint32 tasks_done;	/* of the phase */
@@ -116,8 +118,8 @@ PGDLLEXPORT void recmf_team_main(dsm_segment *segment, shm_toc *toc);
 
 int			recmf_max_parallel_workers = 8;
 
-static int
-most_workers(void)
+int
+recmf_team_most_workers(void)
 {
 	int			most = Min(recmf_max_parallel_workers, RECMF_MAX_TEAM - 1);
 
@@ -128,22 +130,15 @@ most_workers(void)
 bool
 recmf_team_may_form(int64 n_ratings)
 {
-	return n_ratings >= LEAST_RATINGS && most_workers() > 0;
+	return n_ratings >= LEAST_RATINGS && recmf_team_most_workers() > 0;
 }
 
 int
 recmf_team_size(const rmf_run_shape *shape, int64 n_ratings, int iterations)
 {
-	double		factors = shape->problem.factors;
-	double		products;
-
 	if (!recmf_team_may_form(n_ratings))
 		return 0;
-
-	/* each of a handful of passes over the ratings of either side, and as much again for rows */
-	products = iterations * 8 * factors *
-		(2.0 * n_ratings + factors * (shape->n[RMF_USERS] + shape->n[RMF_ITEMS]) / 2);
-	return (int) Min(most_workers(), products / PRODUCTS_PER_WORKER);
+	return (int) Min(recmf_team_most_workers(), rmf_run_products(shape, n_ratings) * iterations / PRODUCTS_PER_WORKER);
 }
 
 /*
@@ -291,6 +286,8 @@ place_of(const rmf_ratings *ratings, const RecmfMemory *memory)
 	place.segment = recmf_memory_handle(memory);
 	place.numbers = *ratings;
 	place.start = recmf_memory_offset(memory, ratings->start);
+	if (ratings->column == NULL)
+		return place;			/* loaded */
 	place.column = recmf_memory_offset(memory, ratings->column);
 	place.value = recmf_memory_offset(memory, ratings->value);
 	if (ratings->weight != NULL)
@@ -314,6 +311,8 @@ share(shm_toc *toc, const rmf_run *run, const RecmfRunMemory *memory)
 	shared->n_places = 2;
 	if (run->shape.n_validation > 0)
 		shared->places[shared->n_places++] = place_of(&run->validation, memory->validation);
+	if (memory->spill != NULL)
+		shared->files = recmf_spill_handle(memory->spill);
 
 	pg_atomic_init_u64(&shared->claims, 0);
 	pg_atomic_init_u32(&shared->tasks_done, 0);
@@ -420,6 +419,12 @@ recmf_team_core(const RecmfTeam *team)
 	return &team->core;
 }
 
+int
+recmf_team_workers(const RecmfTeam *team)
+{
+	return team->parallel->nworkers_launched;
+}
+
 static void
 finish_workers(void *arg)
 {
@@ -486,9 +491,9 @@ map_segment(dsm_handle handle, TeamShared *shared)
 	return (char *) dsm_segment_address(segment);
 }
 
-/* Ratings that are loaded and not mapped would be opened here, by what their place says. */
+/* Those that are loaded are read from the files. */
 static bool
-find_ratings(TeamShared *shared, const RatingsPlace *place, rmf_ratings *ratings)
+find_ratings(TeamShared *shared, const RatingsPlace *place, RecmfSpill *spill, rmf_side side, rmf_ratings *ratings)
 {
 	char	   *base = map_segment(place->segment, shared);
 
@@ -496,6 +501,11 @@ find_ratings(TeamShared *shared, const RatingsPlace *place, rmf_ratings *ratings
 		return false;
 	*ratings = place->numbers;
 	ratings->start = (const int64_t *) (base + place->start);
+	if (ratings->column == NULL)
+	{
+		recmf_spill_ratings(spill, side, ratings);
+		return true;
+	}
 	ratings->column = (const int32_t *) (base + place->column);
 	ratings->value = (const float *) (base + place->value);
 	ratings->weight = ratings->weight != NULL ? (const float *) (base + place->weight) : NULL;
@@ -506,13 +516,26 @@ static bool
 find_run(TeamShared *shared, rmf_run *run)
 {
 	char	   *base = map_segment(shared->run_segment, shared);
+	RecmfSpill *spill = NULL;
 
 	if (base == NULL)
 		return false;
 	rmf_run_lay_out(&shared->shape, base + shared->run_offset, run);
-	return find_ratings(shared, &shared->places[RMF_USERS], &run->ratings[RMF_USERS]) &&
-		find_ratings(shared, &shared->places[RMF_ITEMS], &run->ratings[RMF_ITEMS]) &&
-		(shared->n_places == 2 || find_ratings(shared, &shared->places[2], &run->validation));
+	if (shared->shape.window > 0)
+	{
+		spill = recmf_spill_attach(CurrentMemoryContext, &shared->files);
+		if (spill == NULL)
+		{
+			if (!has_ended(shared))
+				ereport(ERROR,
+						(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						 errmsg("could not open the temporary files of a training run")));
+			return false;
+		}
+	}
+	return find_ratings(shared, &shared->places[RMF_USERS], spill, RMF_USERS, &run->ratings[RMF_USERS]) &&
+		find_ratings(shared, &shared->places[RMF_ITEMS], spill, RMF_ITEMS, &run->ratings[RMF_ITEMS]) &&
+		(shared->n_places == 2 || find_ratings(shared, &shared->places[2], NULL, RMF_USERS, &run->validation));
 }
 
 /* Called by PostgreSQL in each worker. */

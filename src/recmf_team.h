@@ -16,6 +16,7 @@
 
 #include "core/rmf_run.h"
 #include "recmf_memory.h"
+#include "recmf_spill.h"
 
 typedef struct RecmfTeam RecmfTeam;
 
@@ -24,6 +25,9 @@ typedef struct RecmfTeam RecmfTeam;
 
 /* GUC */
 extern int	recmf_max_parallel_workers;
+
+/* As many as the settings allow to help this process, whatever the work. */
+extern int	recmf_team_most_workers(void);
 
 /* Should ratings lie in shared memory, so that workers may map them? */
 extern bool recmf_team_may_form(int64 n_ratings);
@@ -37,6 +41,7 @@ typedef struct RecmfRunMemory
 	RecmfMemory *run;			/* from its beginning: rmf_run_lay_out() */
 	RecmfMemory *ratings[2];	/* the arrays of run->ratings */
 	RecmfMemory *validation;	/* NULL without validation */
+	RecmfSpill *spill;			/* where ratings are loaded from; NULL: they are in memory */
 } RecmfRunMemory;
 
 /*
@@ -51,6 +56,9 @@ extern RecmfTeam *recmf_team_begin(const rmf_run *run, const RecmfRunMemory *mem
 
 /* What rmf_run_start() and rmf_run_iterate() need of a team. */
 extern const rmf_team *recmf_team_core(const RecmfTeam *team);
+
+/* How many workers were launched. */
+extern int	recmf_team_workers(const RecmfTeam *team);
 
 /*
  * Ends the workers and the subtransaction.  "failed": at once, else as they

@@ -40,10 +40,11 @@ typedef struct rmf_cg_side
 	double		largest_square; /* |y|^2 of the longest row */
 	double		trace;			/* of gram_scale G, the factors' part */
 	int32_t		has_gram;
-	float		gram_corner;	/* entry of the bias in gram_scale G; 0 where there is none */
 	size_t		rows;			/* n x words of uint32_t */
 	size_t		biases;			/* where rows have biases: n floats */
-	size_t		gram;			/* where there is one: gram_scale G, width x width floats, then its row of the bias */
+	float		corner;			/* where there is G and biases: the last entry of gram_scale G */
+	size_t		border;			/* the same: its last row, width floats */
+	size_t		gram;			/* where there is one: gram_scale G, width x width floats */
 } rmf_cg_side;
 
 static inline const uint32_t *
@@ -59,15 +60,15 @@ rmf_cg_biases(const rmf_cg_side *side)
 }
 
 static inline const float *
-rmf_cg_gram(const rmf_cg_side *side)
+rmf_cg_border(const rmf_cg_side *side)
 {
-	return (const float *) ((const char *) side + side->gram);
+	return (const float *) ((const char *) side + side->border);
 }
 
 static inline const float *
-rmf_cg_gram_edge(const rmf_cg_side *side)
+rmf_cg_gram(const rmf_cg_side *side)
 {
-	return rmf_cg_gram(side) + (size_t) side->width * (size_t) side->width;
+	return (const float *) ((const char *) side + side->gram);
 }
 
 /* Rows that are solved in step with each other, at most. */
@@ -85,7 +86,7 @@ typedef struct rmf_cg_scratch
 	uint32_t   *zero_row;		/* a packed row of zeros */
 	float	   *right_side;		/* width + 1: what it has without the targets */
 	/* RMF_CG_AT_ONCE x width each */
-	float	   *start;
+	float	   *start;			/* rows beforehand; where the objective needs their scores, else NULL */
 	float	   *x;				/* solution, residual, direction, A times direction */
 	float	   *r;
 	float	   *p;

@@ -112,7 +112,7 @@ packed_row(int blocks, int by_column, const packed_rows *of, int t)
 
 /* score[t] := y_t.v for n_rows ratings from t on; copy (may be NULL): what is read goes there. */
 static ALWAYS_INLINE void
-score_some(int n_rows, int blocks, int by_column, const packed_rows *of, int t, const float *v, const lanes *v_kept,
+score_some(int n_rows, int kept, int blocks, int by_column, const packed_rows *of, int t, const float *v, const lanes *v_kept,
 		   uint32_t *copy, float *score)
 {
 	size_t		stride = (size_t) blocks * LANES;
@@ -124,8 +124,8 @@ score_some(int n_rows, int blocks, int by_column, const packed_rows *of, int t, 
 		row[r] = packed_row(blocks, by_column, of, t + r);
 	for (int b = 0; b < blocks; b++)
 	{
-		lanes		v0 = blocks <= KEPT_BLOCKS ? v_kept[2 * b] : LOAD(v + b * BLOCK);
-		lanes		v1 = blocks <= KEPT_BLOCKS ? v_kept[2 * b + 1] : LOAD(v + b * BLOCK + LANES);
+		lanes		v0 = kept ? v_kept[2 * b] : LOAD(v + b * BLOCK);
+		lanes		v1 = kept ? v_kept[2 * b + 1] : LOAD(v + b * BLOCK + LANES);
 
 		UNROLL
 		for (int r = 0; r < n_rows; r++)
@@ -143,16 +143,16 @@ score_some(int n_rows, int blocks, int by_column, const packed_rows *of, int t, 
 
 /* The same for all of a chunk; score has room for a multiple of FEW_ROWS.  ahead: ratings that follow. */
 static ALWAYS_INLINE void
-score_rows(int blocks, int by_column, const packed_rows *of, int64_t ahead, const float *v,
+score_rows(int kept, int blocks, int by_column, const packed_rows *of, int64_t ahead, const float *v,
 		   uint32_t *copy, float *score)
 {
 	size_t		row_bytes = (size_t) blocks * RMF_LANE_BYTES;
 	size_t		fetched = row_bytes < PREFETCH_BYTES ? row_bytes : PREFETCH_BYTES;
-	int			most = blocks <= KEPT_BLOCKS ? FEW_ROWS : ROWS;
+	int			most = kept ? FEW_ROWS : ROWS;
 	lanes		v_kept[KEPT_BLOCKS > 0 ? 2 * KEPT_BLOCKS : 1];
 	int			t = 0;
 
-	if (blocks <= KEPT_BLOCKS)
+	if (kept)
 	{
 		UNROLL
 		for (int i = 0; i < 2 * blocks; i++)
@@ -171,10 +171,10 @@ score_rows(int blocks, int by_column, const packed_rows *of, int64_t ahead, cons
 					__builtin_prefetch((const void *) (row + byte));
 			}
 		}
-		score_some(most, blocks, by_column, of, t, v, v_kept, copy, score);
+		score_some(most, kept, blocks, by_column, of, t, v, v_kept, copy, score);
 	}
 	for (; t < of->n; t += FEW_ROWS)
-		score_some(FEW_ROWS, blocks, by_column, of, t, v, v_kept, copy, score);
+		score_some(FEW_ROWS, kept, blocks, by_column, of, t, v, v_kept, copy, score);
 }
 
 /* A stripe of the result: += sum of coefficient[t] y_t, in "sets" sums that don't wait for each other. */
@@ -234,17 +234,14 @@ add_rows(int blocks, int by_column, const packed_rows *of, const float *coeffici
 		add_stripe(1, 2, blocks, by_column, of, first, coefficient, result);
 }
 
-/*
- * For passes that are rare: one program for all numbers of blocks, which does the
- * same arithmetic.
- */
+/* For passes that are rare: one program for all numbers of blocks. */
 static __attribute__((noinline)) void
 score_any(int blocks, int by_column, const packed_rows *of, int64_t ahead, const float *v, float *score)
 {
 	if (by_column)
-		score_rows(blocks, 1, of, ahead, v, NULL, score);
+		score_rows(0, blocks, 1, of, ahead, v, NULL, score);
 	else
-		score_rows(blocks, 0, of, 0, v, NULL, score);
+		score_rows(0, blocks, 0, of, 0, v, NULL, score);
 }
 
 static __attribute__((noinline)) void
@@ -435,7 +432,7 @@ sum_up(int n, const float *coefficient)
  * the panel, and their part of the residual onto r.
  */
 static ALWAYS_INLINE rmf_status
-first_pass(int blocks, const half_step *h, row_state *state)
+first_pass(int kept, int blocks, const half_step *h, row_state *state)
 {
 	const rmf_problem *problem = h->step->problem;
 	const rmf_cg_row *row = state->row;
@@ -466,7 +463,7 @@ first_pass(int blocks, const half_step *h, row_state *state)
 		if (bad)
 			return RMF_BAD_ARGUMENT;
 		if (is_near)
-			score_rows(blocks, 1, &of, row->n - from - of.n + row->n_after, state->x,
+			score_rows(kept, blocks, 1, &of, row->n - from - of.n + row->n_after, state->x,
 					   state->panel + (size_t) from * (size_t) blocks * LANES, score);
 		else
 			score_any(blocks, 1, &of, row->n - from - of.n + row->n_after, state->x, score);
@@ -519,7 +516,7 @@ first_pass(int blocks, const half_step *h, row_state *state)
 
 /* A later pass: the ratings' part of A p, onto q. */
 static ALWAYS_INLINE rmf_status
-next_pass(int blocks, const half_step *h, row_state *state, const float *start)
+next_pass(int kept, int blocks, const half_step *h, row_state *state, const float *start)
 {
 	float		score[MOST_CHUNK + FEW_ROWS] __attribute__((aligned(64)));
 	float		far_weight[MOST_CHUNK + FEW_ROWS] __attribute__((aligned(64)));
@@ -539,7 +536,7 @@ next_pass(int blocks, const half_step *h, row_state *state, const float *start)
 		}
 		unpolled += of.n;
 		if (is_near)
-			score_rows(blocks, 0, &of, 0, state->p, NULL, score);
+			score_rows(kept, blocks, 0, &of, 0, state->p, NULL, score);
 		else
 		{
 			weigh_again(blocks, h, state, &of, from, start, far_weight);
@@ -595,12 +592,12 @@ is_usable(double square)
 
 /* The Gram matrix's row of the bias: what it adds to the product of all with v and v_bias. */
 static ALWAYS_INLINE void
-add_gram_edge(int blocks, const rmf_cg_side *side, float sign, const float *v, float v_bias, float *out, float *out_bias)
+add_border(int blocks, const rmf_cg_side *side, float sign, const float *v, float v_bias, float *out, float *out_bias)
 {
-	const float *edge = rmf_cg_gram_edge(side);
+	const float *border = rmf_cg_border(side);
 
-	*out_bias += sign * (float) (product(blocks, edge, v) + (double) side->gram_corner * v_bias);
-	add_times(blocks, sign * v_bias, edge, out);
+	*out_bias += sign * (float) (product(blocks, border, v) + (double) side->corner * v_bias);
+	add_times(blocks, sign * v_bias, border, out);
 }
 
 /*
@@ -612,7 +609,7 @@ add_gram_edge(int blocks, const rmf_cg_side *side, float sign, const float *v, f
  * the system preconditioned with it.  r holds -G x, or zeros.
  */
 static ALWAYS_INLINE rmf_status
-begin_row(int blocks, const half_step *h, row_state *state)
+begin_row(int kept, int blocks, const half_step *h, row_state *state)
 {
 	const rmf_problem *problem = h->step->problem;
 	const rmf_cg_side *side = h->side;
@@ -622,8 +619,8 @@ begin_row(int blocks, const half_step *h, row_state *state)
 	rmf_status	status;
 
 	if (side->has_gram && has_biases)
-		add_gram_edge(blocks, side, -1, state->x, state->x_bias, state->r, &state->r_bias);
-	status = first_pass(blocks, h, state);
+		add_border(blocks, side, -1, state->x, state->x_bias, state->r, &state->r_bias);
+	status = first_pass(kept, blocks, h, state);
 	if (status != RMF_OK)
 		return status;
 	if (h->step->base != NULL || h->step->extra != NULL)
@@ -635,14 +632,14 @@ begin_row(int blocks, const half_step *h, row_state *state)
 			state->r_bias += h->scratch->right_side[factors];
 	}
 
-	state->penalty = rmf_als_row_penalty(problem, state->size, side->n);
+	state->penalty = rmf_als_row_penalty(problem, h->step->side, state->size, side->n);
 	if (!(state->penalty >= SMALLEST_PENALTY * (side->trace + state->total_weight * side->largest_square)))
 		return RMF_SINGULAR;
 	add_times(blocks, (float) -state->penalty, state->x, state->r);
 	if (has_biases)
 	{
 		state->ratio = (state->total_weight * side->mean_square + side->trace / (double) factors + state->penalty) /
-			(state->total_weight + side->gram_corner + bias_penalty);
+			(state->total_weight + side->corner + bias_penalty);
 		state->r_bias -= (float) bias_penalty * state->x_bias;
 	}
 	else
@@ -656,7 +653,7 @@ begin_row(int blocks, const half_step *h, row_state *state)
 
 /* A step; q holds G p, or zeros.  RMF_SINGULAR where not even the first one can be made. */
 static ALWAYS_INLINE rmf_status
-make_step(int blocks, const half_step *h, row_state *state, const float *start)
+make_step(int kept, int blocks, const half_step *h, row_state *state, const float *start)
 {
 	const rmf_problem *problem = h->step->problem;
 	int			has_biases = rmf_has_biases(problem);
@@ -667,8 +664,8 @@ make_step(int blocks, const half_step *h, row_state *state, const float *start)
 
 	state->q_bias = 0;
 	if (h->side->has_gram && has_biases)
-		add_gram_edge(blocks, h->side, 1, state->p, state->p_bias, state->q, &state->q_bias);
-	status = next_pass(blocks, h, state, start);
+		add_border(blocks, h->side, 1, state->p, state->p_bias, state->q, &state->q_bias);
+	status = next_pass(kept, blocks, h, state, start);
 	if (status != RMF_OK)
 		return status;
 	add_times(blocks, (float) state->penalty, state->p, state->q);
@@ -702,7 +699,7 @@ make_step(int blocks, const half_step *h, row_state *state, const float *start)
 }
 
 static ALWAYS_INLINE rmf_status
-solve_blocks(int blocks, const half_step *h, int n_rows, rmf_cg_row *rows, rmf_sums *sums)
+solve_blocks(int kept, int blocks, const half_step *h, int n_rows, rmf_cg_row *rows, rmf_sums *sums)
 {
 	const rmf_problem *problem = h->step->problem;
 	const rmf_cg_scratch *scratch = h->scratch;
@@ -753,7 +750,7 @@ solve_blocks(int blocks, const half_step *h, int n_rows, rmf_cg_row *rows, rmf_s
 		s->x_bias = rmf_has_biases(problem) ? rows[k].solution[rmf_bias_position(problem, h->step->side)] : 0;
 		s->start_bias = s->x_bias;
 		s->steps = STEPS;
-		status = begin_row(blocks, h, s);
+		status = begin_row(kept, blocks, h, s);
 		if (status == RMF_SINGULAR)
 			s->steps = 0;
 		else if (status != RMF_OK)
@@ -775,7 +772,7 @@ solve_blocks(int blocks, const half_step *h, int n_rows, rmf_cg_row *rows, rmf_s
 				continue;
 			if (rmf_poll_cancelled(h->poll))
 				return RMF_CANCELLED;
-			status = make_step(blocks, h, &state[k], scratch->start + (size_t) k * width);
+			status = make_step(kept, blocks, h, &state[k], needs_start ? scratch->start + (size_t) k * width : NULL);
 			if (status != RMF_OK && status != RMF_SINGULAR)
 				return status;
 			rows[k].status = status;
@@ -830,16 +827,16 @@ solve_rows(const rmf_half_step *step, const rmf_cg_side *side, int n_rows, rmf_c
 	{
 #if RMF_LANE_BYTES <= 32
 		case 16:
-			return solve_blocks(16 / BLOCK, &h, n_rows, rows, sums);
+			return solve_blocks(16 / BLOCK <= KEPT_BLOCKS, 16 / BLOCK, &h, n_rows, rows, sums);
 #endif
 		case 32:
-			return solve_blocks(32 / BLOCK, &h, n_rows, rows, sums);
+			return solve_blocks(32 / BLOCK <= KEPT_BLOCKS, 32 / BLOCK, &h, n_rows, rows, sums);
 		case 64:
-			return solve_blocks(64 / BLOCK, &h, n_rows, rows, sums);
+			return solve_blocks(64 / BLOCK <= KEPT_BLOCKS, 64 / BLOCK, &h, n_rows, rows, sums);
 		case 128:
-			return solve_blocks(128 / BLOCK, &h, n_rows, rows, sums);
+			return solve_blocks(128 / BLOCK <= KEPT_BLOCKS, 128 / BLOCK, &h, n_rows, rows, sums);
 		default:
-			return solve_blocks(blocks, &h, n_rows, rows, sums);
+			return solve_blocks(0, blocks, &h, n_rows, rows, sums);
 	}
 }
 

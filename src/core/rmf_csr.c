@@ -260,34 +260,41 @@ rmf_relabel(int64_t n, int32_t *label, const int32_t *new_label)
 		label[t] = new_label[label[t]];
 }
 
-/* Two passes: the deviations are from the mean, so that no digits cancel. */
+void
+rmf_csr_stats_add(rmf_csr_stats *stats, int64_t n, const float *value)
+{
+	for (int64_t t = 0; t < n; t++)
+	{
+		double		v = value[t];
+
+		stats->sum += v;
+		if (stats->n_entries + t == 0 || v < stats->min)
+			stats->min = v;
+		if (stats->n_entries + t == 0 || v > stats->max)
+			stats->max = v;
+	}
+	stats->n_entries += n;
+	if (stats->n_entries > 0)
+		stats->mean = stats->sum / (double) stats->n_entries;
+}
+
+void
+rmf_csr_stats_deviate(rmf_csr_stats *stats, int64_t n, const float *value)
+{
+	for (int64_t t = 0; t < n; t++)
+	{
+		double		deviation = value[t] - stats->mean;
+
+		stats->squares += deviation * deviation;
+	}
+	if (stats->n_entries > 0)
+		stats->sd = sqrt(stats->squares / (double) stats->n_entries);
+}
+
 void
 rmf_csr_summarize(const rmf_csr *csr, rmf_csr_stats *stats)
 {
-	double		squares = 0;
-
 	memset(stats, 0, sizeof(*stats));
-	stats->n_entries = csr->n_entries;
-	if (csr->n_entries == 0)
-		return;
-
-	stats->min = stats->max = csr->value[0];
-	for (int64_t t = 0; t < csr->n_entries; t++)
-	{
-		double		value = csr->value[t];
-
-		stats->sum += value;
-		if (value < stats->min)
-			stats->min = value;
-		if (value > stats->max)
-			stats->max = value;
-	}
-	stats->mean = stats->sum / (double) csr->n_entries;
-	for (int64_t t = 0; t < csr->n_entries; t++)
-	{
-		double		deviation = csr->value[t] - stats->mean;
-
-		squares += deviation * deviation;
-	}
-	stats->sd = sqrt(squares / (double) csr->n_entries);
+	rmf_csr_stats_add(stats, csr->n_entries, csr->value);
+	rmf_csr_stats_deviate(stats, csr->n_entries, csr->value);
 }

@@ -23,6 +23,7 @@ typedef struct rmf_csr
 	int64_t    *start;			/* n_rows + 1 offsets into column and value */
 	int32_t    *column;			/* ascending and unique within a row */
 	float	   *value;
+	float	   *weight;			/* NULL: all 1 */
 } rmf_csr;
 
 /*
@@ -87,8 +88,16 @@ typedef struct rmf_csr_stats
 	double		sd;				/* population standard deviation */
 	double		min;
 	double		max;
+	double		squares;		/* of the deviations from the mean */
 } rmf_csr_stats;
 
 extern void rmf_csr_summarize(const rmf_csr *csr, rmf_csr_stats *stats);
+
+/*
+ * The same piece by piece, to the bit: from a summary of zeros, all values are
+ * added, then all again as deviations from the mean, so that no digits cancel.
+ */
+extern void rmf_csr_stats_add(rmf_csr_stats *stats, int64_t n, const float *value);
+extern void rmf_csr_stats_deviate(rmf_csr_stats *stats, int64_t n, const float *value);
 
 #endif							/* RMF_CSR_H */

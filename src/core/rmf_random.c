@@ -17,16 +17,23 @@ rmf_hash_bytes(const void *bytes, size_t length, uint64_t seed)
 	const unsigned char *byte = bytes;
 	uint64_t	hash = rmf_mix64(seed ^ (uint64_t) length);
 
-	while (length > 0)
+	for (; length >= 8; length -= 8)
 	{
-		size_t		taken = length < 8 ? length : 8;
 		uint64_t	word = 0;
 
-		for (size_t i = 0; i < taken; i++)
+		/* compilers make one load of it */
+		for (int i = 0; i < 8; i++)
 			word |= (uint64_t) byte[i] << (8 * i);
 		hash = rmf_mix64(hash ^ word);
-		byte += taken;
-		length -= taken;
+		byte += 8;
+	}
+	if (length > 0)
+	{
+		uint64_t	word = 0;
+
+		for (size_t i = 0; i < length; i++)
+			word |= (uint64_t) byte[i] << (8 * i);
+		hash = rmf_mix64(hash ^ word);
 	}
 	return hash;
 }

@@ -90,7 +90,7 @@ sub fingerprint
 
 	return $node->safe_psql(
 		$database // 'postgres', qq{
-SELECT md5(string_agg(i::text, ',' ORDER BY item_id COLLATE "C")) FROM ${model}_items i
+SELECT md5(string_agg(i::text, ',' ORDER BY item_id::text COLLATE "C")) FROM ${model}_items i
 UNION ALL
 SELECT md5(string_agg(u::text, ',' ORDER BY user_id)) FROM ${model}_users u
 UNION ALL

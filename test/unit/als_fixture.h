@@ -50,7 +50,7 @@ allocate(size_t bytes)
 static inline rmf_csr
 make_csr(int64_t n_rows, int64_t n_columns, int64_t n)
 {
-	rmf_csr		csr = {n_rows, n_columns, 0, NULL, NULL, NULL};
+	rmf_csr		csr = {n_rows, n_columns, 0, NULL, NULL, NULL, NULL};
 
 	csr.start = allocate((size_t) (n_rows + 1) * sizeof(int64_t));
 	csr.column = allocate((size_t) n * sizeof(int32_t));

@@ -88,7 +88,7 @@ check(rmf_status status, const char *doing)
 static rmf_csr
 make_csr(int64_t n_rows, int64_t n_columns, int64_t n)
 {
-	rmf_csr		csr = {n_rows, n_columns, 0, NULL, NULL, NULL};
+	rmf_csr		csr = {n_rows, n_columns, 0, NULL, NULL, NULL, NULL};
 
 	csr.start = allocate((size_t) (n_rows + 1) * sizeof(int64_t));
 	csr.column = allocate((size_t) n * sizeof(int32_t));
@@ -227,7 +227,7 @@ openblas_half_step(const rmf_half_step *step, const rmf_csr *ratings, float *sol
 			cblas_ssyrk(CblasRowMajor, CblasLower, CblasTrans, d, n, 1, panel, d, 1, a, d);
 		}
 		for (int j = 0; j < d; j++)
-			a[j * d + j] += (float) rmf_als_row_penalty(p, weight, step->n_fixed);
+			a[j * d + j] += (float) rmf_als_row_penalty(p, step->side, weight, step->n_fixed);
 		sposv_("U", &d, &one, a, &d, b, &d, &info);
 	}
 	free(panel);
@@ -259,7 +259,7 @@ half_step(bench *b, rmf_side side, int level)
 	rmf_half_step_init(&step, &b->problem, side, ratings->n_columns,
 					   side == RMF_USERS ? b->items : b->users,
 					   side == RMF_USERS ? b->gram_items : b->gram_users);
-	step.level = (rmf_cpu_level) level;
+	step.level = (rmf_cpu_level) (level < 0 ? 0 : level);
 	if (level < 0)
 		openblas_half_step(&step, ratings, solved);
 	else
@@ -293,8 +293,8 @@ start(bench *b)
 
 	for (int64_t r = 0; r < n; r++)
 		keys[r] = (uint64_t) r;
-	rmf_als_start(&b->problem, RMF_USERS, b->seed, b->by_user.n_rows, keys, b->users);
-	rmf_als_start(&b->problem, RMF_ITEMS, b->seed, b->by_item.n_rows, keys, b->items);
+	rmf_als_start(&b->problem, RMF_USERS, b->seed, 0, b->by_user.n_rows, keys, b->users);
+	rmf_als_start(&b->problem, RMF_ITEMS, b->seed, 0, b->by_item.n_rows, keys, b->items);
 	check(rmf_als_gram(&b->problem, b->by_item.n_rows, b->items, b->gram_items, b->workspace, NULL), "gram");
 	free(keys);
 }
@@ -393,6 +393,35 @@ number_after(int argc, char **argv, const char *name, double value)
 	return value;
 }
 
+/* The data as rows that COPY reads: by user, or in an order that tells nothing. */
+static void
+print_rows(const rmf_csr *by_user, int shuffled)
+{
+	int64_t		n = by_user->n_entries;
+	int32_t    *user = allocate((size_t) n * sizeof(int32_t));
+
+	for (int64_t r = 0; r < by_user->n_rows; r++)
+		for (int64_t t = by_user->start[r]; t < by_user->start[r + 1]; t++)
+			user[t] = (int32_t) r;
+	for (int64_t t = n - 1; shuffled && t > 0; t--)
+	{
+		int64_t		other = (int64_t) (uniform() * (double) (t + 1));
+		int32_t		u = user[t],
+					i = by_user->column[t];
+		float		value = by_user->value[t];
+
+		user[t] = user[other];
+		by_user->column[t] = by_user->column[other];
+		by_user->value[t] = by_user->value[other];
+		user[other] = u;
+		by_user->column[other] = i;
+		by_user->value[other] = value;
+	}
+	for (int64_t t = 0; t < n; t++)
+		printf("%d\t%d\t%g\n", user[t] + 1, by_user->column[t] + 1, by_user->value[t]);
+	free(user);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -403,16 +432,22 @@ main(int argc, char **argv)
 	int			slow = (int) number_after(argc, argv, "--slow-iterations", 3);
 	bench		b;
 	double		started = now();
+	double		rows = number_after(argc, argv, "--rows", 0);
 
 	if (!(scale > 0.001 && scale <= 10) || only < 0 || only > RMF_MAX_FACTORS ||
 		iterations < 1 || iterations > MAX_ITERATIONS || slow < 0 || slow > MAX_ITERATIONS)
 	{
-		fprintf(stderr, "usage: %s [--scale 1] [--factors D] [--iterations 15] [--slow-iterations 3] [--seed 42]\n", argv[0]);
+		fprintf(stderr, "usage: %s [--scale 1] [--factors D] [--iterations 15] [--slow-iterations 3] [--seed 42] [--rows 1|2]\n", argv[0]);
 		return 2;
 	}
 	b.seed = (uint64_t) number_after(argc, argv, "--seed", 42);
 	check(rmf_blas_check(NULL), "BLAS");
 	make_data(scale, b.seed, &b.by_user, &b.by_item);
+	if (rows > 0)
+	{
+		print_rows(&b.by_user, rows > 1);
+		return 0;
+	}
 	printf("%lld users, %lld items, %lld ratings, made in %.1f s; OpenBLAS for %s\n",
 		   (long long) b.by_user.n_rows, (long long) b.by_item.n_rows, (long long) b.by_user.n_entries,
 		   now() - started, rmf_blas_core_name());
