@@ -250,9 +250,9 @@ recmf_train_model(PG_FUNCTION_ARGS)
 	seconds.read = seconds_since(&progress.start);
 	if (progress.verbose)
 		ereport(INFO,
-				(errmsg_internal("read " INT64_FORMAT " ratings of %d users and %d items in %.1f s",
+				(errmsg_internal("read " INT64_FORMAT " ratings of %d users and %d items in %.1f s by %d processes",
 								 dataset->stats.n_entries, recmf_ids_count(dataset->users),
-								 recmf_ids_count(dataset->items), seconds.read)));
+								 recmf_ids_count(dataset->items), seconds.read, 1 + dataset->helpers)));
 
 	if (progress.verbose)
 	{
