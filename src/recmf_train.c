@@ -369,9 +369,9 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	seconds.read = seconds_since(&start);
 	if (run.verbose)
 		ereport(INFO,
-				(errmsg_internal("read " INT64_FORMAT " ratings of %d users and %d items in %.1f s",
+				(errmsg_internal("read " INT64_FORMAT " ratings of %d users and %d items in %.1f s by %d processes",
 								 recmf_dataset_n_ratings(dataset), recmf_ids_count(dataset->users),
-								 recmf_ids_count(dataset->items), seconds.read)));
+								 recmf_ids_count(dataset->items), seconds.read, 1 + dataset->helpers)));
 
 	if (run.verbose)
 	{
