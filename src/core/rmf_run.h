@@ -39,6 +39,7 @@
 #include "rmf_als.h"
 #include "rmf_cg.h"
 #include "rmf_csr.h"
+#include "rmf_objective.h"
 #include "rmf_status.h"
 
 /* Each of a pair for the users and, one more, for the items. */
