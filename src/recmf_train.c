@@ -185,6 +185,22 @@ report_processes(const RecmfFit *fit)
 			(errmsg_internal("trained by %d processes, which did %s tasks", fit->n_processes, tasks.data)));
 }
 
+/* What the run will take, before it has read anything. */
+static void
+report_estimate(const RecmfSource *source, const RecmfDataset *dataset)
+{
+	int64		n_rows;
+	int64		n_users;
+	int64		n_items;
+	RecmfNeed	need;
+
+	recmf_source_estimate(source, &n_rows, &n_users, &n_items);
+	recmf_need_estimate(&dataset->settings, dataset->weighted, n_rows, n_users, n_items, &need);
+	ereport(INFO,
+			(errmsg_internal("expecting about " INT64_FORMAT " rows of " INT64_FORMAT " users and " INT64_FORMAT " items; memory: about %s",
+							 n_rows, n_users, n_items, recmf_need_describe(&need))));
+}
+
 Datum
 recmf_train_model(PG_FUNCTION_ARGS)
 {
@@ -236,6 +252,8 @@ recmf_train_model(PG_FUNCTION_ARGS)
 	INSTR_TIME_SET_CURRENT(progress.start);
 	dataset = recmf_dataset_create(run, source->user_type, source->item_type, &options.settings,
 								   weight_col != NULL && recmf_keeps_weights(options.settings.feedback));
+	if (progress.verbose)
+		report_estimate(source, dataset);
 	recmf_source_read(source, dataset);
 	report_skipped(dataset, weight_col != NULL);
 	if (dataset->n_triples == 0)
@@ -260,7 +278,7 @@ recmf_train_model(PG_FUNCTION_ARGS)
 
 		recmf_fit_need(dataset, &options, &need);
 		ereport(INFO,
-				(errmsg_internal("training takes %s", recmf_need_describe(&need))));
+				(errmsg_internal("memory: %s", recmf_need_describe(&need))));
 	}
 
 	INSTR_TIME_SET_CURRENT(progress.start);
