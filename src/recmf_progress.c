@@ -106,6 +106,10 @@ step_name(rmf_phase step)
 			return "preparing users";
 		case RMF_PREPARE_ITEMS:
 			return "preparing items";
+		case RMF_FEATURES_USERS:
+			return "solving features of users";
+		case RMF_FEATURES_ITEMS:
+			return "solving features of items";
 		case RMF_VALIDATE:
 			return "validating";
 	}

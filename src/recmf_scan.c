@@ -442,7 +442,11 @@ scan_in_parallel(Relation table, const RecmfRowShape *shape, RecmfDataset *datas
 	receive_the_rest(receivers);
 	WaitForParallelWorkersToFinish(parallel);
 	for (i = 0; i < receivers->n; i++)
+	{
 		add_skipped(&dataset->skipped, &shared->skipped[i]);
+		if (receivers->receiver[i].users.count > 0)
+			dataset->helpers++;
+	}
 	dataset->workers_memory = 0;
 	DestroyParallelContext(parallel);
 	ExitParallelMode();

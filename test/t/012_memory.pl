@@ -89,6 +89,7 @@ sub check_same
 check_same('implicit, exact', '16MB', solver => q{'exact'}, iterations => 2);
 check_same('implicit, steps', '24MB', solver => q{'cg'}, factors => 64, iterations => 4);
 check_same('explicit', '16MB', feedback => q{'explicit'});
+check_same('explicit with weights', '16MB', feedback => q{'explicit'}, weight_col => q{'weight'});
 check_same('work_mem is no matter', '16MB', settings => q{SET work_mem = '64kB';});
 
 # An item, and a user, that have more ratings than are sorted at a time; and
@@ -158,7 +159,8 @@ SKIP:
 		[ '16MB' ],
 		[ '32MB' ],
 		[ '24MB', factors => 64, solver => q{'cg'} ],
-		[ '24MB', factors => 64, solver => q{'cg'}, iterations => 5, workers => 2 ])
+		[ '24MB', factors => 64, solver => q{'cg'}, iterations => 5, workers => 2 ],
+		[ '16MB', feedback => q{'explicit'}, weight_col => q{'weight'} ])
 	{
 		my ($limit, %options) = @$case;
 		my $grown = peak($limit, %options);
