@@ -394,15 +394,6 @@ bench_factors(bench *b, int factors, int iterations, int slow_iterations)
 	free(b->packed);
 }
 
-static double
-number_after(int argc, char **argv, const char *name, double value)
-{
-	for (int i = 1; i + 1 < argc; i++)
-		if (strcmp(argv[i], name) == 0)
-			value = atof(argv[i + 1]);
-	return value;
-}
-
 /* What the processes of a run share; tasks are claimed as src/recmf_team.c does. */
 typedef struct shared_run
 {
@@ -567,6 +558,15 @@ bench_processes(bench *b, int factors, int iterations, int processes)
 	qsort(together, REPEATS, sizeof(double), compare);
 	printf("%4d  %d processes: %.2f x (medians), %.2f x (least of each)\n", factors, processes,
 		   alone[REPEATS / 2] / together[REPEATS / 2], alone[0] / together[0]);
+}
+
+static double
+number_after(int argc, char **argv, const char *name, double value)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			value = atof(argv[i + 1]);
+	return value;
 }
 
 int
