@@ -299,7 +299,7 @@ start_rows(const rmf_run *run, rmf_side side, int64_t number, const rmf_poll *po
 	return RMF_OK;
 }
 
-/* The last row of a window that begins with row "first". */
+/* Where a window that begins with row "first" ends. */
 static int64_t
 end_of_window(const rmf_ratings *ratings, int64_t first, int64_t last, int64_t window)
 {
@@ -510,6 +510,17 @@ least_of_list(int64_t n, const float *scores)
 	return length < RMF_VALIDATED_LENGTH ? -INFINITY : list[length - 1];
 }
 
+/* How many items have at least this score. */
+static int64_t
+rank_of(float score, int64_t n_items, const float *scores)
+{
+	int64_t		rank = 0;
+
+	for (int64_t i = 0; i < n_items; i++)
+		rank += scores[i] >= score;
+	return rank;
+}
+
 /*
  * The NDCG of the best items that are not in the user's training ratings, with
  * the held-out ones as the relevant.  Among equal scores the relevant come last.
@@ -521,24 +532,25 @@ ranking_gain(int64_t n_items, float *scores, int64_t n_known, const int32_t *kno
 	double		gain = 0,
 				ideal = 0;
 	float		least;
+	int64_t		rank_of_least;
 
 	for (int64_t t = 0; t < n_known; t++)
 		scores[known[t]] = -INFINITY;
 	least = least_of_list(n_items, scores);
+	rank_of_least = rank_of(least, n_items, scores);
 
 	for (int64_t t = 0; t < n_relevant; t++)
 	{
 		float		score = scores[relevant[t]];
-		int64_t		rank = 0;
 
 		if (t < RMF_VALIDATED_LENGTH)
 			ideal += 1 / log2((double) t + 2);
-		if (!(score >= least))
-			continue;
-		for (int64_t i = 0; i < n_items; i++)
-			rank += scores[i] >= score;
-		if (rank <= RMF_VALIDATED_LENGTH)
-			gain += 1 / log2((double) rank + 1);
+
+		/* above the least there are fewer than the list has places */
+		if (score > least)
+			gain += 1 / log2((double) rank_of(score, n_items, scores) + 1);
+		else if (score == least && rank_of_least <= RMF_VALIDATED_LENGTH)
+			gain += 1 / log2((double) rank_of_least + 1);
 	}
 	return gain / ideal;
 }
