@@ -41,6 +41,7 @@
 
 #include "recmf_compat.h"
 #include "recmf_names.h"
+#include "recmf_progress.h"
 #include "recmf_registry.h"
 #include "recmf_scan.h"
 #include "recmf_source.h"
@@ -332,12 +333,6 @@ receiver_destroy(DestReceiver *self)
 {
 }
 
-static void
-dataset_sink(void *arg, int n, const int32 *user, const int32 *item, const float *rating, const float *weight)
-{
-	recmf_dataset_append((RecmfDataset *) arg, n, user, item, rating, weight);
-}
-
 /* Adds a column of numbers to the SELECT list, and to the shape by what it is there. */
 static void
 add_number_column(StringInfo statement, const char *column, Oid type, int *n_columns,
@@ -429,7 +424,7 @@ read_result(SPIPlanPtr plan, const RecmfRowShape *shape, RecmfDataset *dataset)
 			.rDestroy = receiver_destroy,
 			.mydest = DestNone,
 		},
-		.rows = recmf_rows_create(shape, dataset->users, dataset->items, &dataset->skipped, dataset_sink, dataset),
+		.rows = recmf_rows_create(shape, dataset->users, dataset->items, &dataset->skipped, recmf_dataset_take_rows, dataset),
 	};
 	SPIExecuteOptions options = {.read_only = true, .dest = &receiver.pub};
 	bool		read_only;
@@ -475,6 +470,31 @@ recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 	if (!read_table(plan, &shape, dataset))
 		read_result(plan, &shape, dataset);
 	SPI_freeplan(plan);
+	recmf_progress_rows(dataset->n_triples + recmf_dataset_skipped(dataset));
+}
+
+static int64
+expected_rows(const RecmfSource *source, const char *select)
+{
+	SPIPlanPtr	plan = prepare(psprintf("SELECT %s %s", select, from_clause(source)), 0, NULL, 0);
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	double		rows = 0;
+
+	if (cached != NULL)
+	{
+		rows = linitial_node(PlannedStmt, cached->stmt_list)->planTree->plan_rows;
+		ReleaseCachedPlan(cached, NULL);	/* an unsaved plan has no owner */
+	}
+	SPI_freeplan(plan);
+	return (int64) Min(rows, 1e15);
+}
+
+void
+recmf_source_estimate(const RecmfSource *source, int64 *n_rows, int64 *n_users, int64 *n_items)
+{
+	*n_rows = expected_rows(source, "1");
+	*n_users = expected_rows(source, psprintf("DISTINCT s.%s", quote_identifier(source->user_col)));
+	*n_items = expected_rows(source, psprintf("DISTINCT s.%s", quote_identifier(source->item_col)));
 }
 
 /* A large table that a plan scans for a column equal to a parameter. */

@@ -419,6 +419,12 @@ recmf_team_core(const RecmfTeam *team)
 	return &team->core;
 }
 
+int
+recmf_team_workers(const RecmfTeam *team)
+{
+	return team->parallel->nworkers_launched;
+}
+
 static void
 finish_workers(void *arg)
 {
@@ -532,23 +538,14 @@ find_run(TeamShared *shared, rmf_run *run)
 		(shared->n_places == 2 || find_ratings(shared, &shared->places[2], NULL, RMF_USERS, &run->validation));
 }
 
-/* Called by PostgreSQL in each worker. */
-void
-recmf_team_main(dsm_segment *segment, shm_toc *toc)
+static void
+work(TeamShared *shared, const rmf_run *run)
 {
-	TeamShared *shared = (TeamShared *) shm_toc_lookup(toc, KEY_TEAM, false);
-	rmf_run		run = {0};
 	Member		member;
-	void	   *workspace;
+	void	   *workspace = MemoryContextAllocHuge(CurrentMemoryContext,
+												   rmf_run_workspace_size(&shared->shape) + RMF_ALIGNMENT);
 
-	pgstat_report_activity(STATE_RUNNING, "recmf training");
-	recmf_blas_check_once();
-	if (!find_run(shared, &run))
-		return;
-	workspace = MemoryContextAllocHuge(CurrentMemoryContext,
-									   rmf_run_workspace_size(&shared->shape) + RMF_ALIGNMENT);
-	join(&member, shared, ParallelWorkerNumber + 1, &run, (void *) TYPEALIGN(RMF_ALIGNMENT, workspace));
-
+	join(&member, shared, ParallelWorkerNumber + 1, run, (void *) TYPEALIGN(RMF_ALIGNMENT, workspace));
 	while (!has_ended(shared))
 	{
 		rmf_phase	phase;
@@ -560,4 +557,24 @@ recmf_team_main(dsm_segment *segment, shm_toc *toc)
 			recmf_check_status(RMF_CANCELLED, "train the model");
 	}
 	ConditionVariableCancelSleep();
+}
+
+/* Called by PostgreSQL in each worker. */
+void
+recmf_team_main(dsm_segment *segment, shm_toc *toc)
+{
+	TeamShared *shared = (TeamShared *) shm_toc_lookup(toc, KEY_TEAM, false);
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(caller, "recmf worker", ALLOCSET_DEFAULT_SIZES);
+	rmf_run		run = {0};
+
+	pgstat_report_activity(STATE_RUNNING, "recmf training");
+	recmf_blas_check_once();
+	MemoryContextSwitchTo(context);
+	if (find_run(shared, &run))
+		work(shared, &run);
+	MemoryContextSwitchTo(caller);
+
+	/* closes the files of ratings that are loaded */
+	MemoryContextDelete(context);
 }

@@ -3,6 +3,7 @@
  *	  Start values, Gram matrices, and the choice between the exact solver and
  *	  steps.
  */
+#include <math.h>
 #include <string.h>
 
 #include "rmf_als.h"
@@ -24,11 +25,19 @@
  */
 #define LEAST_FACTORS_FOR_STEPS 12
 
+/*
+ * Folding in minimises one bound after the other until the square of the row's
+ * change is below a share of its own.
+ */
+#define MOST_BOUNDS 100
+#define SMALLEST_CHANGE 1e-12
+#define FOLD_IN_BYTES (RMF_ALIGNMENT * ((RMF_MAX_FACTORS + 2) * sizeof(float) / RMF_ALIGNMENT + 1))
+
 /* Are rows solved by steps?  The answer depends on the problem alone, so that it is the same on all machines. */
 static int
 takes_steps(const rmf_problem *problem)
 {
-	if (problem->solver == RMF_SOLVER_EXACT)
+	if (problem->solver == RMF_SOLVER_EXACT || problem->nonnegative)
 		return 0;
 	return problem->solver == RMF_SOLVER_CG || problem->factors >= LEAST_FACTORS_FOR_STEPS;
 }
@@ -45,14 +54,14 @@ panel_stride(const rmf_problem *problem)
 {
 	size_t		lanes = RMF_ALIGNMENT / sizeof(float);
 
-	return ((size_t) rmf_unknowns(problem) + lanes - 1) / lanes * lanes;
+	return ((size_t) rmf_dimensions(problem) + lanes - 1) / lanes * lanes;
 }
 
 size_t
 rmf_als_row_workspace_size(const rmf_problem *problem)
 {
-	return larger(PANEL_ROWS * panel_stride(problem) * sizeof(float),
-				  rmf_exact_row_workspace_size(problem));
+	return FOLD_IN_BYTES + larger(PANEL_ROWS * panel_stride(problem) * sizeof(float),
+								  rmf_exact_row_workspace_size(problem));
 }
 
 /* Where rows are solved by steps, their scratch follows the workspace of the exact solution of one. */
@@ -81,7 +90,7 @@ rmf_als_pack(const rmf_half_step *step, rmf_cpu_level level, void *packed, const
 }
 
 void
-rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed,
+rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed, float bias,
 			  int64_t n, const uint64_t *keys, float *rows)
 {
 	int32_t		factors = problem->factors;
@@ -94,23 +103,25 @@ rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed,
 		/* the side goes into the seed, so that user 7 and item 7 differ */
 		rmf_random_normal(keys[r], seed ^ rmf_mix64((uint64_t) side), problem->start_sd,
 						  factors, row);
+		for (int32_t j = 0; j < factors && problem->nonnegative; j++)
+			row[j] = fabsf(row[j]);
 		if (rmf_has_biases(problem))
 		{
-			row[rmf_bias_position(problem, side)] = 0;
+			row[rmf_bias_position(problem, side)] = bias;
 			row[rmf_bias_position(problem, rmf_other_side(side))] = 1;
 		}
 	}
 }
 
 rmf_status
-rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows,
+rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows, int32_t stride,
 				 float *gram, void *memory, const rmf_poll *poll)
 {
-	int			factors = problem->factors;
-	size_t		stride = panel_stride(problem);
+	int			width = rmf_gram_width(problem);
+	size_t		panel_row = panel_stride(problem);
 	float	   *panel = memory;
 
-	if (!rmf_has_gram(problem) || n < 0)
+	if (width == 0 || n < 0)
 		return RMF_BAD_ARGUMENT;
 
 	for (int64_t first = 0; first < n; first += PANEL_ROWS)
@@ -121,8 +132,8 @@ rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows,
 			return RMF_CANCELLED;
 		/* through the panel, so that the alignment of "rows" cannot matter */
 		for (int t = 0; t < count; t++)
-			memcpy(panel + (size_t) t * stride, rows + (first + t) * factors, (size_t) factors * sizeof(float));
-		rmf_blas_syrk(factors, count, panel, (int) stride, 1.0f, gram, factors);
+			memcpy(panel + (size_t) t * panel_row, rows + (first + t) * stride, (size_t) width * sizeof(float));
+		rmf_blas_syrk(width, count, panel, (int) panel_row, 1.0f, gram, width);
 	}
 	return RMF_OK;
 }
@@ -130,23 +141,23 @@ rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows,
 void
 rmf_als_gram_finish(const rmf_problem *problem, int64_t n_parts, const float *parts, float *gram)
 {
-	size_t		factors = (size_t) problem->factors;
-	size_t		square = factors * factors;
+	size_t		width = (size_t) rmf_gram_width(problem);
+	size_t		square = width * width;
 
-	for (size_t i = 0; i < factors; i++)
+	for (size_t i = 0; i < width; i++)
 	{
-		float	   *row = gram + i * factors;
+		float	   *row = gram + i * width;
 
-		memcpy(row, parts + i * factors, (i + 1) * sizeof(float));
+		memcpy(row, parts + i * width, (i + 1) * sizeof(float));
 		for (int64_t p = 1; p < n_parts; p++)
 		{
-			const float *part = parts + (size_t) p * square + i * factors;
+			const float *part = parts + (size_t) p * square + i * width;
 
 			for (size_t j = 0; j <= i; j++)
 				row[j] += part[j];
 		}
 		for (size_t j = 0; j < i; j++)
-			gram[j * factors + i] = row[j];
+			gram[j * width + i] = row[j];
 	}
 }
 
@@ -154,10 +165,11 @@ rmf_status
 rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
 			 float *gram, void *memory, const rmf_poll *poll)
 {
+	size_t		width = (size_t) rmf_gram_width(problem);
 	rmf_status	status;
 
-	memset(gram, 0, (size_t) problem->factors * (size_t) problem->factors * sizeof(float));
-	status = rmf_als_gram_add(problem, n, rows, gram, memory, poll);
+	memset(gram, 0, width * width * sizeof(float));
+	status = rmf_als_gram_add(problem, n, rows, rmf_dimensions(problem), gram, memory, poll);
 	if (status == RMF_OK)
 		rmf_als_gram_finish(problem, 1, gram, gram);
 	return status;
@@ -169,6 +181,38 @@ rmf_als_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,
 				  const rmf_poll *poll)
 {
 	return rmf_exact_solve_row(step, n, column, value, weight, solution, memory, poll);
+}
+
+rmf_status
+rmf_als_fold_in(const rmf_half_step *step, int64_t n, const int32_t *column, const float *value,
+				const float *weight, float *solution, void *memory, const rmf_poll *poll)
+{
+	const rmf_problem *problem = step->problem;
+	int32_t		dimensions = rmf_dimensions(problem);
+	float	   *before = memory;
+	void	   *workspace = (char *) memory + FOLD_IN_BYTES;
+	rmf_status	status;
+
+	rmf_exact_clear_row(problem, step->side, solution);
+	for (int round = 1;; round++)
+	{
+		double		change = 0,
+					square = 0;
+
+		memcpy(before, solution, (size_t) dimensions * sizeof(float));
+		status = rmf_als_solve_row(step, n, column, value, weight, solution, workspace, poll);
+		if (status != RMF_OK || !rmf_objective_needs_scores(problem) || round == MOST_BOUNDS)
+			return status;
+		for (int32_t j = 0; j < dimensions; j++)
+		{
+			double		difference = (double) solution[j] - before[j];
+
+			change += difference * difference;
+			square += (double) solution[j] * solution[j];
+		}
+		if (!(change > SMALLEST_CHANGE * square))
+			return status;
+	}
 }
 
 /* By steps, and exactly where these break down. */

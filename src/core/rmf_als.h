@@ -19,10 +19,28 @@
  *	 + lambda [sum_u n_u^nu |x_u|^2 + sum_i n_i^nu |y_i|^2]
  *	 + lambda_b [sum_u b_u^2 + sum_i b_i^2], n the number of ratings of a row.
  *
+ * Each rating may have a weight c_ui, which multiplies its square; n is then the
+ * sum of the row's weights.  With implicit features, whether there is a rating
+ * says something too: users and items have second vectors a_u and b_i, and
+ *	 w_f [sum over all (u,i) of (o_ui - x_u.b_i)^2 + (o_ui - a_u.y_i)^2
+ *		  + lambda_f (sum_u |a_u|^2 + sum_i |b_i|^2)]
+ * is added, o_ui = 1 where there is a rating, else 0.
+ *
+ * logistic (cross-entropy over the full matrix), with s_ui the inner product:
+ *	 sum_obs w_ui log(1 + e^-s) + w sum_unobs log(1 + e^s)
+ *	 + lambda/2 [sum_u (W_u + w/20 I)^nu |x_u|^2 + sum_i (W_i + w/20 U)^nu |y_i|^2]
+ *	 + lambda_b/2 [sum_u b_u^2 + sum_i b_i^2],
+ * w_ui = r_ui / mean and w the weight of what was not observed.  What is
+ * minimised is the quadratic bound of Jaakkola and Jordan (2000), see
+ * rmf_objective.h, and its value is what is called the loss.
+ *
+ * lambda may be one for users and another for items.  Where factors are to be
+ * non-negative, each row is the best of those that have no negative factor.
+ *
  * Rows are float vectors of rmf_dimensions() entries.  For implicit feedback
- * these are the factors.  For explicit feedback two more follow, so that the
- * inner product of a user's and an item's row is the whole prediction less
- * the mean:  user (x_u, b_u, 1), item (y_i, 1, b_i).
+ * these are the factors.  For explicit and logistic feedback two more follow,
+ * so that the inner product of a user's and an item's row is the whole
+ * prediction less the mean:  user (x_u, b_u, 1), item (y_i, 1, b_i).
  *
  * Rows are solved exactly (rmf_exact.h), for folding in and where training wants
  * it, or by the steps of rmf_cg.h.  Training calls both
@@ -50,8 +68,19 @@
 typedef enum rmf_feedback
 {
 	RMF_EXPLICIT = 1,			/* the numbers reach the disk */
-	RMF_IMPLICIT = 2
+	RMF_IMPLICIT = 2,
+	RMF_LOGISTIC = 3
 } rmf_feedback;
+
+/*
+ * Is only one class of cells observed, those that a user chose?  Then ratings
+ * are strengths, which are positive and add up, and all other cells count too.
+ */
+static inline int
+rmf_is_one_class(rmf_feedback feedback)
+{
+	return feedback == RMF_IMPLICIT || feedback == RMF_LOGISTIC;
+}
 
 typedef enum rmf_side
 {
@@ -75,10 +104,19 @@ typedef struct rmf_settings
 	int32_t		iterations;
 	double		regularization; /* lambda >= 0 */
 	double		regularization_scaling; /* nu in [0, 2] */
-	double		bias_regularization;	/* lambda_b >= 0; explicit only */
+	double		user_regularization;	/* lambda of the users' rows >= 0; by rule: regularization */
+	double		item_regularization;
+	double		bias_regularization;	/* lambda_b >= 0; not implicit */
 	double		alpha;			/* > 0; implicit only */
+	double		unobserved_weight;	/* w in (0, 1]; logistic only */
+	int32_t		implicit_features;	/* 0 or 1; explicit only */
+	double		implicit_features_weight;	/* w_f > 0; with implicit features only */
+	double		implicit_features_regularization;	/* lambda_f > 0; the same */
+	int32_t		nonnegative;	/* 0 or 1; explicit and implicit only, not with RMF_SOLVER_CG */
 	uint64_t	seed;
 	rmf_solver	solver;
+	double		validation_fraction;	/* of the ratings, held out to validate with: 0 <= fraction <= 0.5 */
+	int32_t		patience;		/* with validation: iterations in a row without a better metric that end training */
 } rmf_settings;
 
 /* All settings "by rule", seed 42, solver auto. */
@@ -99,12 +137,17 @@ typedef struct rmf_problem
 {
 	rmf_feedback feedback;
 	int32_t		factors;
-	double		mean;			/* explicit: of all ratings; implicit: 0 */
-	double		strength;		/* implicit: 1 / mean rating, so w = strength * r; explicit: 1 */
-	double		unobserved;		/* implicit: a0; explicit: 0 */
-	double		regularization;
+	double		mean;			/* what a score has beside the inner product; explicit: the mean of all ratings; logistic: log w */
+	double		strength;		/* explicit: 1; else: 1 / mean rating, so w_ui = strength * r_ui */
+	double		unobserved;		/* implicit: a0; logistic: w; explicit: 0 */
+	double		size_unobserved;	/* what an unobserved cell adds to the size of a row: a0, w / 20, 0 */
+	double		regularization[2];	/* by rmf_side */
 	double		regularization_scaling;
 	double		bias_regularization;
+	int			implicit_features;
+	double		features_weight;	/* w_f */
+	double		features_regularization;	/* lambda_f */
+	int			nonnegative;
 	rmf_solver	solver;			/* only rmf_als_half_step() looks */
 	double		start_sd;		/* standard deviation of start values; only rmf_als_start() looks */
 } rmf_problem;
@@ -117,14 +160,14 @@ extern void rmf_problem_init(rmf_problem *problem, const rmf_settings *settings,
 static inline int
 rmf_has_biases(const rmf_problem *problem)
 {
-	return problem->feedback == RMF_EXPLICIT;
+	return problem->feedback != RMF_IMPLICIT;
 }
 
 /* Do all cells count, observed or not, so that solving a row takes a Gram matrix? */
 static inline int
 rmf_has_gram(const rmf_problem *problem)
 {
-	return problem->feedback == RMF_IMPLICIT;
+	return rmf_is_one_class(problem->feedback) || problem->implicit_features;
 }
 
 /* Length of a row: factors, and two more where rows have biases. */
@@ -154,28 +197,39 @@ rmf_bias_position(const rmf_problem *problem, rmf_side side)
 	return problem->factors + (side == RMF_USERS ? 0 : 1);
 }
 
+/* Of a side's Gram matrix: factors, for logistic feedback all dimensions, 0 where none is needed. */
+static inline int32_t
+rmf_gram_width(const rmf_problem *problem)
+{
+	if (problem->feedback == RMF_LOGISTIC)
+		return rmf_dimensions(problem);
+	return rmf_has_gram(problem) ? problem->factors : 0;
+}
+
 /*
  * Start values: N(0, start_sd^2) that depend on (key of the row, side, seed)
- * alone, biases 0.  rows: n x rmf_dimensions(); keys: n.  start_sd is
- * 0.1 / sqrt(factors), for explicit feedback times the root of the ratings'
- * standard deviation, so that the unit of the ratings does not matter.
+ * alone, without their signs where factors are to be non-negative; biases are
+ * "bias".  rows: n x rmf_dimensions(); keys: n.  start_sd is 0.1 / sqrt(factors),
+ * for explicit feedback times the root of the ratings' standard deviation, so
+ * that the unit of the ratings does not matter.
  */
-extern void rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed,
+extern void rmf_als_start(const rmf_problem *problem, rmf_side side, uint64_t seed, float bias,
 						  int64_t n, const uint64_t *keys, float *rows);
 
 /*
- * gram (factors x factors, full, row-major) := sum over rows of the factors'
- * outer products, without a0.  Summed in blocks of fixed size in fixed order.
- * Only for implicit feedback.
+ * gram (rmf_gram_width() square, full, row-major) := sum over rows of their
+ * outer products, of the first rmf_gram_width() entries of each.  Summed in
+ * blocks of fixed size in fixed order.  RMF_BAD_ARGUMENT where the width is 0.
  *
- * The same in parts: the first adds what n rows give to the lower triangle of a
- * part, the second makes the matrix of the parts, one after the other in memory,
- * in their order; "gram" may be a single part.
+ * The same in parts: the first adds what n rows, each "stride" floats long,
+ * give to the lower triangle of a part, the second makes the matrix of the
+ * parts, one after the other in memory, in their order; "gram" may be a single
+ * part.
  */
 extern rmf_status rmf_als_gram(const rmf_problem *problem, int64_t n, const float *rows,
 							   float *gram, void *workspace, const rmf_poll *poll);
 extern rmf_status rmf_als_gram_add(const rmf_problem *problem, int64_t n, const float *rows,
-								   float *gram, void *workspace, const rmf_poll *poll);
+								   int32_t stride, float *gram, void *workspace, const rmf_poll *poll);
 extern void rmf_als_gram_finish(const rmf_problem *problem, int64_t n_parts, const float *parts,
 								float *gram);
 
@@ -188,11 +242,11 @@ typedef struct rmf_half_step
 	const rmf_problem *problem;
 	rmf_side	side;
 	const float *fixed;			/* rows of the other side, n_fixed x rmf_dimensions() */
-	int64_t		n_fixed;		/* implicit: all rows of the other side count as unobserved */
+	int64_t		n_fixed;		/* one-class feedback: all rows of the other side count as unobserved */
 	const float *gram;			/* where rmf_has_gram(): unknowns x unknowns, of all rows of the other side */
 	float		gram_scale;
 	const float *base;			/* unknowns, on the right side of every row; NULL: zeros */
-	const float *extra;			/* n_fixed x factors, on the right side once a rating; NULL: zeros */
+	const float *extra;			/* n_fixed x factors, times gram_scale on the right side once a rating; NULL: zeros */
 	const void *packed;			/* rmf_als_pack() of this step, or NULL: all rows are solved exactly */
 	rmf_cpu_level level;		/* of the exact solver: rmf_cpu_best(), or a lower one */
 	int			measure;		/* does rmf_als_half_step() add up fit and squares? */
@@ -231,7 +285,9 @@ extern rmf_status rmf_als_pack(const rmf_half_step *step, rmf_cpu_level level, v
  * an exact half-step gives the row.
  *
  * A system that is not positive definite (regularization 0 and too few
- * ratings) is solved with the smallest ridge that makes it so.
+ * ratings) is solved with the smallest ridge that makes it so.  Where the
+ * objective is not quadratic (rmf_objective_needs_scores()), and where factors
+ * are to be non-negative, "solution" holds the present row beforehand.
  * Errors: RMF_NOT_FINITE, RMF_SINGULAR, RMF_CANCELLED.
  */
 extern rmf_status rmf_als_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,
@@ -259,32 +315,41 @@ extern rmf_status rmf_als_half_step(const rmf_half_step *step, int64_t n_rows, c
 									const rmf_poll *poll);
 
 /*
- * lambda (weight + a0 n_other)^nu: what |x|^2 of a row costs.  weight: the sum
- * of its w (implicit) or the number of its ratings (explicit).
+ * A row from nothing but its ratings, as training would have it in the end: the
+ * exact solution, for logistic feedback of as many bounds as it takes.
  */
-extern double rmf_als_row_penalty(const rmf_problem *problem, double weight, int64_t n_other);
+extern rmf_status rmf_als_fold_in(const rmf_half_step *step, int64_t n, const int32_t *column,
+								  const float *value, const float *weight, float *solution,
+								  void *workspace, const rmf_poll *poll);
+
+/*
+ * lambda (size + size_unobserved n_other)^nu of a row of "side": what |x|^2 costs.
+ * size: rmf_objective_size() of its ratings.
+ */
+extern double rmf_als_row_penalty(const rmf_problem *problem, rmf_side side, double size, int64_t n_other);
 
 typedef struct rmf_loss
 {
 	double		total;			/* the objective, as in the head of this file (divided form) */
 	double		fit;			/* total without the penalty */
-	double		rmse;			/* explicit: root mean squared error of the training ratings; implicit: of the observed entries against 1 */
+	double		rmse;			/* explicit: root mean squared error of the training ratings; else: of the observed entries against 1 */
 } rmf_loss;
 
-/* gram_users, gram_items: implicit only. */
+/* gram_users, gram_items: one-class feedback only.  Without what implicit features add. */
 extern rmf_status rmf_als_loss(const rmf_problem *problem, const rmf_csr *by_user, const rmf_csr *by_item,
 							   const float *users, const float *items,
 							   const float *gram_users, const float *gram_items,
 							   rmf_loss *loss, const rmf_poll *poll);
 
-/* mean + inner product. */
+/* mean + inner product; logistic: the logarithm of the odds. */
 extern double rmf_als_score(const rmf_problem *problem, const float *user, const float *item);
 
 /*
  * What the model expects of a user and an item, either of which may be NULL
  * for one that it does not know.  Explicit: the score, or the mean and the
- * bias of the known side, within [min, max].  Implicit: the score; nothing is
- * expected unless both are known.  Nonzero if *prediction was set.
+ * bias of the known side, within [min, max].  Implicit: the score; logistic: the
+ * probability, which is the sigmoid of the score; nothing is expected unless
+ * both are known.  Nonzero if *prediction was set.
  */
 extern int	rmf_als_predict(const rmf_problem *problem, const float *user, const float *item,
 							double min, double max, double *prediction);

@@ -30,7 +30,7 @@ rmf_als_predict(const rmf_problem *problem, const float *user, const float *item
 
 	if (user != NULL && item != NULL)
 		score = rmf_als_score(problem, user, item);
-	else if (problem->feedback == RMF_IMPLICIT)
+	else if (rmf_is_one_class(problem->feedback))
 		return 0;
 	else
 	{
@@ -42,6 +42,8 @@ rmf_als_predict(const rmf_problem *problem, const float *user, const float *item
 	}
 	if (problem->feedback == RMF_EXPLICIT)
 		score = fmax(min, fmin(max, score));
+	else if (problem->feedback == RMF_LOGISTIC)
+		score = 1 / (1 + exp(-score));
 	*prediction = score;
 	return 1;
 }

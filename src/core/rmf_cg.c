@@ -65,6 +65,9 @@ lay_out_side(const rmf_problem *problem, int64_t n_fixed, int block, rmf_cg_side
 	side->gram = used;
 	if (rmf_has_gram(problem))
 		carve(NULL, &used, width * width * sizeof(float));
+	side->border = used;
+	if (rmf_has_gram(problem) && rmf_has_biases(problem))
+		carve(NULL, &used, width * sizeof(float));
 	return used;
 }
 
@@ -76,21 +79,32 @@ rmf_cg_side_size(const rmf_problem *problem, int64_t n_fixed)
 	return lay_out_side(problem, n_fixed, RMF_CG_MAX_BLOCK, &side);
 }
 
-/* Returns the trace. */
-static double
-pack_gram(const rmf_half_step *step, int width, float *padded)
+/* gram_scale G, and where rows have biases, the row of the bias apart. */
+static void
+pack_gram(const rmf_half_step *step, rmf_cg_side *side)
 {
-	double		trace = 0;
-	int			factors = step->problem->factors;
+	size_t		width = (size_t) side->width;
+	size_t		unknowns = (size_t) rmf_unknowns(step->problem);
+	size_t		factors = (size_t) step->problem->factors;
+	float	   *padded = (float *) ((char *) side + side->gram);
+	float	   *border = (float *) ((char *) side + side->border);
 
-	memset(padded, 0, (size_t) width * (size_t) width * sizeof(float));
-	for (int i = 0; i < factors; i++)
+	side->trace = 0;
+	side->corner = 0;
+	memset(padded, 0, width * width * sizeof(float));
+	for (size_t i = 0; i < factors; i++)
 	{
-		for (int j = 0; j < factors; j++)
-			padded[(size_t) i * (size_t) width + (size_t) j] = step->gram_scale * step->gram[(size_t) i * (size_t) factors + (size_t) j];
-		trace += padded[(size_t) i * (size_t) width + (size_t) i];
+		for (size_t j = 0; j < factors; j++)
+			padded[i * width + j] = step->gram_scale * step->gram[i * unknowns + j];
+		side->trace += padded[i * width + i];
 	}
-	return trace;
+	if (unknowns > factors)
+	{
+		memset(border, 0, width * sizeof(float));
+		for (size_t j = 0; j < factors; j++)
+			border[j] = step->gram_scale * step->gram[factors * unknowns + j];
+		side->corner = step->gram_scale * step->gram[factors * unknowns + factors];
+	}
 }
 
 rmf_status
@@ -155,8 +169,10 @@ rmf_cg_pack_finish(const rmf_half_step *step, int64_t n_slices, const rmf_cg_squ
 			side->largest_square = squares[s].largest;
 	}
 	side->mean_square = side->n > 0 ? sum / ((double) side->n * problem->factors) : 0;
-	side->trace = step->gram == NULL ? 0 :
-		pack_gram(step, side->width, (float *) ((char *) memory + side->gram));
+	if (step->gram != NULL)
+		pack_gram(step, side);
+	else
+		side->trace = side->corner = 0;
 }
 
 rmf_status
@@ -185,8 +201,10 @@ rmf_cg_lay_out_scratch(const rmf_problem *problem, void *memory, rmf_cg_scratch 
 	scratch->weight = carve(memory, &used, capacity * sizeof(float));
 	scratch->far_weight = carve(memory, &used, capacity * sizeof(float));
 	scratch->target = carve(memory, &used, capacity * sizeof(float));
+	scratch->score = carve(memory, &used, capacity * sizeof(float));
 	scratch->zero_row = carve(memory, &used, row_bytes);
 	scratch->right_side = carve(memory, &used, (width + 1) * sizeof(float));
+	scratch->start = carve(memory, &used, width * sizeof(float));
 	scratch->x = carve(memory, &used, width * sizeof(float));
 	scratch->r = carve(memory, &used, width * sizeof(float));
 	scratch->p = carve(memory, &used, width * sizeof(float));

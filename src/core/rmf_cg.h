@@ -41,6 +41,8 @@ typedef struct rmf_cg_side
 	double		trace;			/* of gram_scale G */
 	size_t		rows;			/* n x words of uint32_t */
 	size_t		biases;			/* where rows have biases: n floats */
+	float		corner;			/* where there is G and biases: the last entry of gram_scale G */
+	size_t		border;			/* the same: its last row, width floats */
 	size_t		gram;			/* where there is one: gram_scale G, width x width floats */
 } rmf_cg_side;
 
@@ -54,6 +56,12 @@ static inline const float *
 rmf_cg_biases(const rmf_cg_side *side)
 {
 	return (const float *) ((const char *) side + side->biases);
+}
+
+static inline const float *
+rmf_cg_border(const rmf_cg_side *side)
+{
+	return (const float *) ((const char *) side + side->border);
 }
 
 static inline const float *
@@ -71,6 +79,8 @@ typedef struct rmf_cg_scratch
 	float	   *far_weight;		/* capacity: those of the ratings after them, chunk by chunk */
 	float	   *target;			/* capacity */
 	uint32_t   *zero_row;		/* a packed row of zeros */
+	float	   *score;			/* capacity; where the objective needs scores */
+	float	   *start;			/* width: the row beforehand, of which these are */
 	float	   *right_side;		/* width + 1: what it has without the targets */
 	float	   *x;				/* width each: solution, residual, direction, A times direction */
 	float	   *r;

@@ -322,12 +322,56 @@ fill_up(int64_t n, float *numbers)
 		numbers[t] = 0;
 }
 
-/* Checks ratings, and sets their weights and targets; false for ratings that no system can have. */
+/* score[t] := y.v + v_bias + the bias of the other row, of n ratings. */
+static void
+score_rows(const rmf_cg_side *side, int64_t n, const int32_t *column, const float *v, float v_bias,
+		   const uint32_t *zero_row, float *score)
+{
+	size_t		stride = (size_t) side->words;
+	const float *bias = rmf_cg_biases(side);
+
+	for (int64_t at = 0; at < n; at += FEW_ROWS)
+	{
+		const uint32_t *row[FEW_ROWS];
+		lanes		s[FEW_ROWS];
+		float		sum[FEW_ROWS] __attribute__((aligned(16)));
+
+		for (int r = 0; r < FEW_ROWS; r++)
+		{
+			row[r] = at + r < n ? rmf_cg_rows(side) + (size_t) column[at + r] * stride : zero_row;
+			s[r] = (lanes) {0};
+		}
+		for (size_t w = 0; w < stride; w += LANES)
+		{
+			lanes		v0 = LOAD(v + 2 * w);
+			lanes		v1 = LOAD(v + 2 * w + LANES);
+
+			UNROLL
+			for (int r = 0; r < FEW_ROWS; r++)
+			{
+				words		both = LOAD_WORDS(row[r] + w);
+
+				s[r] += LOW(both) * v0;
+				s[r] += HIGH(both) * v1;
+			}
+		}
+		add_up(FEW_ROWS, s, sum);
+		for (int r = 0; r < FEW_ROWS && at + r < n; r++)
+			score[at + r] = sum[r] + v_bias + bias[column[at + r]];
+	}
+}
+
+/*
+ * Checks ratings, and sets their weights and targets; false for ratings that no
+ * system can have.  start: the row beforehand, and its bias.
+ */
 static int
 prepare(const rmf_half_step *step, const rmf_cg_side *side, int64_t n, const int32_t *column,
-		const float *value, const float *rating_weight, float *weight, float *target)
+		const float *value, const float *rating_weight, const rmf_cg_scratch *scratch, float start_bias,
+		float *weight, float *target)
 {
 	uint32_t	n_fixed = (uint32_t) side->n;
+	const float *score = NULL;
 	int			bad = 0;
 
 	for (int64_t t = 0; t < n; t++)
@@ -342,7 +386,12 @@ prepare(const rmf_half_step *step, const rmf_cg_side *side, int64_t n, const int
 		for (int64_t t = 0; t < n; t++)
 			target[t] = bias[column[t]];
 	}
-	bad = !rmf_objective_weigh(step->problem, n, value, rating_weight, NULL, weight, target);
+	if (rmf_objective_needs_scores(step->problem))
+	{
+		score_rows(side, n, column, scratch->start, start_bias, scratch->zero_row, scratch->score);
+		score = scratch->score;
+	}
+	bad = !rmf_objective_weigh(step->problem, n, value, rating_weight, score, weight, target);
 	fill_up(n, weight);
 	fill_up(n, target);
 	return !bad;
@@ -387,7 +436,7 @@ first_pass(int kept, int blocks, const row_task *task, float x_bias, double *siz
 		if (rmf_poll_cancelled(task->poll))
 			return RMF_CANCELLED;
 		if (!prepare(task->step, task->side, n, task->column + from, task->value + from,
-					 weights_from(task, from), weight, scratch->target))
+					 weights_from(task, from), scratch, x_bias, weight, scratch->target))
 			return RMF_BAD_ARGUMENT;
 		*size += rmf_objective_size(task->step->problem, n, task->value + from, weights_from(task, from));
 		if (from == 0)
@@ -400,7 +449,7 @@ first_pass(int kept, int blocks, const row_task *task, float x_bias, double *siz
 
 /* A later pass: the ratings' part of A p, onto q. */
 static ALWAYS_INLINE rmf_status
-next_pass(int kept, int blocks, const row_task *task, float p_bias, float *q_bias)
+next_pass(int kept, int blocks, const row_task *task, float start_bias, float p_bias, float *q_bias)
 {
 	const rmf_cg_scratch *scratch = task->scratch;
 	int64_t		near = task->n < scratch->capacity ? task->n : scratch->capacity;
@@ -414,10 +463,17 @@ next_pass(int kept, int blocks, const row_task *task, float p_bias, float *q_bia
 			.rows = rmf_cg_rows(task->side), .column = task->column + from,
 			.zero_row = scratch->zero_row, .weight = scratch->far_weight, .n = n
 		};
+		const float *score = NULL;
 
 		if (rmf_poll_cancelled(task->poll))
 			return RMF_CANCELLED;
-		rmf_objective_weigh(task->step->problem, n, task->value + from, weights_from(task, from), NULL,
+		if (rmf_objective_needs_scores(task->step->problem))
+		{
+			score_rows(task->side, n, task->column + from, scratch->start, start_bias, scratch->zero_row,
+					   scratch->score);
+			score = scratch->score;
+		}
+		rmf_objective_weigh(task->step->problem, n, task->value + from, weights_from(task, from), score,
 							scratch->far_weight, NULL);
 		fill_up(n, scratch->far_weight);
 		*q_bias += pass(kept, blocks, PASS_FAR, &far, scratch->p, p_bias, scratch->q);
@@ -443,6 +499,7 @@ solve_blocks(int kept, int blocks, const row_task *task, float *solution)
 	const rmf_problem *problem = task->step->problem;
 	const rmf_cg_scratch *scratch = task->scratch;
 	const float *gram = rmf_has_gram(problem) ? rmf_cg_gram(task->side) : NULL;
+	const float *border = gram != NULL && rmf_has_biases(problem) ? rmf_cg_border(task->side) : NULL;
 	size_t		factors = (size_t) problem->factors;
 	size_t		width = (size_t) blocks * BLOCK;
 	float	   *x = scratch->x;
@@ -451,6 +508,7 @@ solve_blocks(int kept, int blocks, const row_task *task, float *solution)
 	float	   *q = scratch->q;
 	float	   *own_bias = rmf_has_biases(problem) ? solution + rmf_bias_position(problem, task->step->side) : NULL;
 	float		x_bias = own_bias != NULL ? *own_bias : 0,
+				start_bias = x_bias,
 				r_bias = 0,
 				p_bias;
 	double		size,
@@ -464,33 +522,40 @@ solve_blocks(int kept, int blocks, const row_task *task, float *solution)
 	memcpy(x, solution, factors * sizeof(float));
 	memset(x + factors, 0, (width - factors) * sizeof(float));
 	memset(scratch->zero_row, 0, width / 2 * sizeof(uint32_t));
+	memcpy(scratch->start, x, width * sizeof(float));
 
 	if (gram != NULL)
 	{
 		multiply_square(blocks, gram, x, r);
 		for (size_t i = 0; i < width; i += LANES)
 			STORE(r + i) = -LOAD(r + i);
+		if (border != NULL)
+		{
+			add_times(blocks, -x_bias, border, r);
+			r_bias = (float) -product(blocks, border, x) - task->side->corner * x_bias;
+		}
 	}
 	else
 		memset(r, 0, width * sizeof(float));
+	status = first_pass(kept, blocks, task, x_bias, &size, &r_bias);
+	if (status != RMF_OK)
+		return status;
 	if (task->step->base != NULL || task->step->extra != NULL)
 	{
 		rmf_objective_right_side(task->step, task->n, task->column, scratch->right_side);
 		for (size_t i = 0; i < factors; i++)
 			r[i] += scratch->right_side[i];
 		if (own_bias != NULL)
-			r_bias = scratch->right_side[factors];
+			r_bias += scratch->right_side[factors];
 	}
-	status = first_pass(kept, blocks, task, x_bias, &size, &r_bias);
-	if (status != RMF_OK)
-		return status;
-	penalty = rmf_als_row_penalty(problem, size, task->side->n);
+	penalty = rmf_als_row_penalty(problem, task->step->side, size, task->side->n);
 	if (!(penalty >= SMALLEST_PENALTY * (task->side->trace + size * task->side->largest_square)))
 		return RMF_SINGULAR;
 	add_times(blocks, (float) -penalty, x, r);
 	if (own_bias != NULL)
 	{
-		ratio = (size * task->side->mean_square + penalty) / (size + bias_penalty);
+		ratio = (size * task->side->mean_square + task->side->trace / (double) factors + penalty) /
+			(size + task->side->corner + bias_penalty);
 		r_bias -= (float) bias_penalty * x_bias;
 	}
 	else
@@ -510,10 +575,17 @@ solve_blocks(int kept, int blocks, const row_task *task, float *solution)
 		float		along;
 
 		if (gram != NULL)
+		{
 			multiply_square(blocks, gram, p, q);
+			if (border != NULL)
+			{
+				add_times(blocks, p_bias, border, q);
+				q_bias = (float) product(blocks, border, p) + task->side->corner * p_bias;
+			}
+		}
 		else
 			memset(q, 0, width * sizeof(float));
-		status = next_pass(kept, blocks, task, p_bias, &q_bias);
+		status = next_pass(kept, blocks, task, start_bias, p_bias, &q_bias);
 		if (status != RMF_OK)
 			return status;
 		add_times(blocks, (float) penalty, p, q);

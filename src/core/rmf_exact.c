@@ -24,6 +24,10 @@
 #define LAST_RIDGE 1.0f
 #define RIDGE_STEP 4.0f
 
+/* Coordinate descent ends after so many sweeps, or when one lowers a row's cost by less than a share of it. */
+#define MOST_SWEEPS 200
+#define SMALLEST_LOWERING 1e-12
+
 typedef struct workspace
 {
 	int			width;			/* unknowns of a row */
@@ -33,12 +37,15 @@ typedef struct workspace
 	float	   *weight;			/* capacity each; of the ratings */
 	float	   *root;			/* of the weights */
 	float	   *target;
+	float	   *score;
 	float	   *rhs;			/* padded each; of one panel */
 	float	   *edge;			/* the matrix's row of the bias */
 	double	   *rhs_sum;		/* width; of all panels */
 	double	   *edge_sum;		/* width */
 	float	   *triangle;		/* one system */
 	float	   *x;				/* padded */
+	float	   *square;			/* non-negative factors: width x width, the matrix */
+	double	   *gradient;		/* the same: width */
 	/* only where rows are solved side by side */
 	float	   *base;			/* gram_scale G as a triangle */
 	float	   *triangles;		/* RMF_EXACT_MAX_LANES systems */
@@ -117,12 +124,15 @@ lay_out_row(const rmf_problem *problem, void *base, workspace *w)
 	w->weight = carve(base, &used, capacity * sizeof(float));
 	w->root = carve(base, &used, capacity * sizeof(float));
 	w->target = carve(base, &used, capacity * sizeof(float));
+	w->score = carve(base, &used, capacity * sizeof(float));
 	w->rhs = carve(base, &used, padded * sizeof(float));
 	w->edge = carve(base, &used, padded * sizeof(float));
 	w->rhs_sum = carve(base, &used, width * sizeof(double));
 	w->edge_sum = carve(base, &used, width * sizeof(double));
 	w->triangle = carve(base, &used, rmf_exact_triangle_size((int) width) * sizeof(float));
 	w->x = carve(base, &used, padded * sizeof(float));
+	w->square = problem->nonnegative ? carve(base, &used, width * width * sizeof(float)) : NULL;
+	w->gradient = problem->nonnegative ? carve(base, &used, width * sizeof(double)) : NULL;
 	return used;
 }
 
@@ -185,13 +195,14 @@ copy_gram(const rmf_exact_kernels *kernels, const rmf_half_step *step, int width
 	}
 }
 
-/* Checks a panel's ratings, and sets what is known of them. */
+/* Checks a panel's ratings, and sets what is known of them.  solution: the present one. */
 static rmf_status
-weigh(const rmf_half_step *step, int count, const int32_t *column, const float *value,
-	  const float *weight, const workspace *w)
+weigh(const rmf_exact_kernels *kernels, const rmf_half_step *step, int count, const int32_t *column,
+	  const float *value, const float *weight, const float *solution, const workspace *w)
 {
 	const rmf_problem *problem = step->problem;
 	int32_t		dimensions = rmf_dimensions(problem);
+	const float *score = NULL;
 
 	for (int t = 0; t < count; t++)
 		if (column[t] < 0 || column[t] >= step->n_fixed)
@@ -203,7 +214,12 @@ weigh(const rmf_half_step *step, int count, const int32_t *column, const float *
 		for (int t = 0; t < count; t++)
 			w->target[t] = bias[(int64_t) column[t] * dimensions];
 	}
-	if (!rmf_objective_weigh(problem, count, value, weight, NULL, w->weight, w->target))
+	if (rmf_objective_needs_scores(problem))
+	{
+		kernels->score(dimensions, dimensions, count, step->fixed, column, solution, w->score);
+		score = w->score;
+	}
+	if (!rmf_objective_weigh(problem, count, value, weight, score, w->weight, w->target))
 		return RMF_BAD_ARGUMENT;
 	for (int t = 0; t < count; t++)
 		w->root[t] = sqrtf(w->weight[t]);
@@ -216,8 +232,8 @@ weigh(const rmf_half_step *step, int count, const int32_t *column, const float *
  */
 static rmf_status
 assemble(const rmf_exact_kernels *kernels, const rmf_half_step *step, int64_t n, const int32_t *column,
-		 const float *value, const float *weight, const workspace *w, float *triangle, float *x,
-		 const rmf_poll *poll)
+		 const float *value, const float *weight, const float *solution, const workspace *w,
+		 float *triangle, float *x, const rmf_poll *poll)
 {
 	const rmf_problem *problem = step->problem;
 	int			has_biases = rmf_has_biases(problem);
@@ -229,9 +245,7 @@ assemble(const rmf_exact_kernels *kernels, const rmf_half_step *step, int64_t n,
 	double		size = 0;
 	double		penalty;
 
-	rmf_objective_right_side(step, n, column, x);
-	for (int j = 0; j < width; j++)
-		w->rhs_sum[j] = x[j];
+	memset(w->rhs_sum, 0, (size_t) width * sizeof(double));
 	memset(w->edge_sum, 0, (size_t) width * sizeof(double));
 	for (int64_t first = 0; first < n; first += w->capacity)
 	{
@@ -241,7 +255,7 @@ assemble(const rmf_exact_kernels *kernels, const rmf_half_step *step, int64_t n,
 
 		if (rmf_poll_cancelled(poll))
 			return RMF_CANCELLED;
-		status = weigh(step, count, column + first, value + first, weights, w);
+		status = weigh(kernels, step, count, column + first, value + first, weights, solution, w);
 		if (status != RMF_OK)
 			return status;
 		size += rmf_objective_size(problem, count, value + first, weights);
@@ -266,7 +280,14 @@ assemble(const rmf_exact_kernels *kernels, const rmf_half_step *step, int64_t n,
 			w->rhs_sum[j] += w->rhs[j];
 	}
 
-	penalty = rmf_als_row_penalty(problem, size, step->n_fixed);
+	if (step->base != NULL || step->extra != NULL)
+	{
+		rmf_objective_right_side(step, n, column, x);
+		for (int j = 0; j < width; j++)
+			w->rhs_sum[j] += x[j];
+	}
+
+	penalty = rmf_als_row_penalty(problem, step->side, size, step->n_fixed);
 	for (int j = 0; j < factors; j++)
 		triangle[rmf_exact_entry(lanes, blocks, j, j)] += (float) penalty;
 	if (has_biases)
@@ -305,9 +326,8 @@ add_ridge(int lanes, int width, float *triangle, float ridge)
 	}
 }
 
-/* What a row is where nothing is known of it. */
-static void
-clear_row(const rmf_problem *problem, rmf_side side, float *solution)
+void
+rmf_exact_clear_row(const rmf_problem *problem, rmf_side side, float *solution)
 {
 	memset(solution, 0, (size_t) rmf_dimensions(problem) * sizeof(float));
 	if (rmf_has_biases(problem))
@@ -320,11 +340,72 @@ set_row(const rmf_problem *problem, rmf_side side, int width, const float *x, fl
 	for (int j = 0; j < width; j++)
 		if (!isfinite(x[j]))
 			return RMF_NOT_FINITE;
-	clear_row(problem, side, solution);
+	rmf_exact_clear_row(problem, side, solution);
 	memcpy(solution, x, (size_t) problem->factors * sizeof(float));
 	if (rmf_has_biases(problem))
 		solution[rmf_bias_position(problem, side)] = x[problem->factors];
 	return RMF_OK;
+}
+
+/*
+ * The minimum of x'Ax / 2 - b'x over rows whose factors are not negative, by
+ * cyclic coordinate descent from the present row, each coordinate to its own
+ * minimum, until a sweep lowers the function by next to nothing.  Every sweep
+ * lowers it, whether A is singular or not; a coordinate of which A says nothing
+ * becomes 0.  On return w->x is x.
+ */
+static void
+solve_nonnegative(const rmf_exact_kernels *kernels, const rmf_half_step *step, const float *solution,
+				  const workspace *w)
+{
+	const rmf_problem *problem = step->problem;
+	int			lanes = kernels->lanes;
+	int			width = w->width;
+	int			factors = problem->factors;
+	int			blocks = blocks_of(kernels, width);
+
+	for (int i = 0; i < width; i++)
+		for (int j = i; j < width; j++)
+			w->square[(size_t) i * (size_t) width + (size_t) j] = w->square[(size_t) j * (size_t) width + (size_t) i] =
+				w->triangle[rmf_exact_entry(lanes, blocks, i, j)];
+	for (int j = 0; j < width; j++)
+		w->gradient[j] = -(double) w->x[j];
+	for (int j = 0; j < width; j++)
+	{
+		const float *line = w->square + (size_t) j * (size_t) width;
+		float		start = j < factors ? solution[j] : solution[rmf_bias_position(problem, step->side)];
+
+		w->x[j] = line[j] > 0 && (start > 0 || j >= factors) ? start : 0;
+		for (int i = 0; i < width && w->x[j] != 0; i++)
+			w->gradient[i] += (double) line[i] * w->x[j];
+	}
+
+	for (int sweep = 0; sweep < MOST_SWEEPS; sweep++)
+	{
+		double		lowered = 0,
+					size = 0;
+
+		for (int j = 0; j < width; j++)
+		{
+			const float *line = w->square + (size_t) j * (size_t) width;
+			double		next,
+						change;
+
+			if (!(line[j] > 0))
+				continue;
+			next = w->x[j] - w->gradient[j] / line[j];
+			if (next < 0 && j < factors)
+				next = 0;
+			change = (double) (float) next - w->x[j];
+			w->x[j] = (float) next;
+			lowered += change * change * line[j];
+			size += next * next * line[j];
+			for (int i = 0; i < width && change != 0; i++)
+				w->gradient[i] += change * line[i];
+		}
+		if (!(lowered > SMALLEST_LOWERING * size))
+			break;
+	}
 }
 
 static rmf_status
@@ -339,9 +420,14 @@ solve_alone(const rmf_exact_kernels *kernels, const rmf_half_step *step, int64_t
 		rmf_status	status;
 
 		copy_gram(kernels, step, w->width, w->triangle);
-		status = assemble(kernels, step, n, column, value, weight, w, w->triangle, w->x, poll);
+		status = assemble(kernels, step, n, column, value, weight, solution, w, w->triangle, w->x, poll);
 		if (status != RMF_OK)
 			return status;
+		if (step->problem->nonnegative)
+		{
+			solve_nonnegative(kernels, step, solution, w);
+			return set_row(step->problem, step->side, w->width, w->x, solution);
+		}
 		if (ridge > 0)
 			add_ridge(kernels->lanes, w->width, w->triangle, ridge);
 		if (kernels->solve_one(w->width, blocks_of(kernels, w->width), w->triangle, w->x))
@@ -361,9 +447,9 @@ rmf_exact_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,
 
 	if (n < 0 || kernels == NULL)
 		return RMF_BAD_ARGUMENT;
-	if (n == 0)
+	if (n == 0 && step->base == NULL)
 	{
-		clear_row(step->problem, step->side, solution);
+		rmf_exact_clear_row(step->problem, step->side, solution);
 		return rmf_poll_cancelled(poll) ? RMF_CANCELLED : RMF_OK;
 	}
 	lay_out_row(step->problem, memory, &w);
@@ -387,6 +473,8 @@ rmf_exact_measure(const rmf_half_step *step, int64_t n, const int32_t *column, c
 	if (!step->measure)
 		return RMF_OK;
 	lay_out_row(step->problem, memory, &w);
+	if (step->extra != NULL)
+		sums->fit += rmf_objective_features_fit(step, n, column, solution, w.x);
 	for (int64_t first = 0; first < n; first += w.capacity)
 	{
 		int			count = (int) (n - first < w.capacity ? n - first : w.capacity);
@@ -481,7 +569,7 @@ rmf_exact_solve_rows(const rmf_half_step *step, int64_t n_rows, const int64_t *s
 	if (n_rows < 0 || kernels == NULL)
 		return RMF_BAD_ARGUMENT;
 	lay_out_all(step->problem, memory, &w);
-	is_wide = w.width <= RMF_EXACT_WIDEST;
+	is_wide = w.width <= RMF_EXACT_WIDEST && !step->problem->nonnegative;
 	triangle = rmf_exact_triangle_size(w.width);
 	if (is_wide)
 		copy_gram(kernels, step, w.width, w.base);
@@ -504,7 +592,7 @@ rmf_exact_solve_rows(const rmf_half_step *step, int64_t n_rows, const int64_t *s
 		batch.triangle[l] = w.triangles + (size_t) l * triangle;
 		batch.x[l] = w.xs + (size_t) l * w.padded;
 		memcpy(batch.triangle[l], w.base, triangle * sizeof(float));
-		status = assemble(kernels, step, n, column + at, value + at, weights, &w,
+		status = assemble(kernels, step, n, column + at, value + at, weights, solved + r * dimensions, &w,
 						  batch.triangle[l], batch.x[l], poll);
 		if (status == RMF_OK && ++batch.n == kernels->lanes)
 			status = solve_batch(kernels, step, &rows, &batch, &w, poll);

@@ -12,6 +12,9 @@
  * left, one at a time.  Both do the same arithmetic: a row's solution does not
  * depend on which rows are solved with it.
  *
+ * Where factors are to be non-negative, the systems are not factored: the best
+ * row without negative factors is found by coordinate descent on the matrix.
+ *
  * The kernels are built once a processor level from rmf_exact_loops.h.
  */
 #ifndef RMF_EXACT_H
@@ -101,6 +104,9 @@ extern size_t rmf_exact_wide_size(int width);
 /* What rmf_exact_solve_row() and rmf_exact_measure() need, and what rmf_exact_solve_rows(). */
 extern size_t rmf_exact_row_workspace_size(const rmf_problem *problem);
 extern size_t rmf_exact_workspace_size(const rmf_problem *problem);
+
+/* What a row is where nothing is known of it: zeros, and the constant 1. */
+extern void rmf_exact_clear_row(const rmf_problem *problem, rmf_side side, float *solution);
 
 /* See rmf_als_solve_row(). */
 extern rmf_status rmf_exact_solve_row(const rmf_half_step *step, int64_t n, const int32_t *column,

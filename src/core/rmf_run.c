@@ -34,6 +34,9 @@
 /* Rows that are packed and multiplied while they are in the cache. */
 #define BLOCK_ROWS 256
 
+/* Rows whose second vectors are made at once. */
+#define FEATURES_ROWS 64
+
 /* How many random numbers are drawn, floats copied, and ratings validated between two polls. */
 #define POLL_DRAWS (1 << 16)
 #define POLL_COPIES (1 << 22)
@@ -56,6 +59,7 @@ typedef struct workspace
 	int32_t    *column;			/* window each, where ratings are loaded */
 	float	   *value;
 	float	   *weight;
+	float	   *sums;			/* FEATURES_ROWS x factors */
 	float	   *users;			/* rows of users that are validated together */
 	float	   *scores;			/* of these, n items each */
 } workspace;
@@ -66,10 +70,25 @@ min64(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/* Is the ranking validated, or the error? */
 static int
-is_implicit(const rmf_run_shape *shape)
+validates_ranking(const rmf_run_shape *shape)
 {
-	return shape->problem.feedback == RMF_IMPLICIT;
+	return rmf_is_one_class(shape->problem.feedback);
+}
+
+static int
+has_gram(const rmf_run_shape *shape)
+{
+	return rmf_gram_width(&shape->problem) > 0;
+}
+
+static size_t
+gram_size(const rmf_run_shape *shape)
+{
+	size_t		width = (size_t) rmf_gram_width(&shape->problem);
+
+	return width * width;
 }
 
 static int64_t
@@ -111,8 +130,7 @@ rmf_run_lay_out(const rmf_run_shape *shape, void *base, rmf_run *run)
 {
 	size_t		used = 0;
 	size_t		row = (size_t) rmf_dimensions(&shape->problem) * sizeof(float);
-	size_t		gram = is_implicit(shape) ?
-		(size_t) shape->problem.factors * (size_t) shape->problem.factors * sizeof(float) : 0;
+	size_t		gram = gram_size(shape) * sizeof(float);
 	int64_t		larger = shape->n[RMF_USERS] > shape->n[RMF_ITEMS] ? shape->n[RMF_USERS] : shape->n[RMF_ITEMS];
 	rmf_side	slices_side = shape->n[RMF_USERS] > shape->n[RMF_ITEMS] ? RMF_USERS : RMF_ITEMS;
 	size_t		slices = (size_t) slices_of(shape, slices_side);
@@ -130,6 +148,30 @@ rmf_run_lay_out(const rmf_run_shape *shape, void *base, rmf_run *run)
 		run->best[side] = shape->n_validation > 0 ? rmf_carve(base, &used, n * row) : NULL;
 		run->tasks[side] = rmf_carve(base, &used, (SOLVE_TASKS + 1) * sizeof(rmf_rows));
 		run->sums[side] = rmf_carve(base, &used, (SOLVE_TASKS + 1) * sizeof(rmf_sums));
+	}
+	memset(&run->common, 0, sizeof(run->common));
+	if (rmf_has_common(&shape->problem))
+	{
+		size_t		unknowns = (size_t) rmf_unknowns(&shape->problem);
+
+		run->common.gram = rmf_carve(base, &used, unknowns * unknowns * sizeof(float));
+		run->common.base = rmf_carve(base, &used, unknowns * sizeof(float));
+		run->common.gram_scale = rmf_carve(base, &used, sizeof(float));
+	}
+	run->features = NULL;
+	run->features_gram = run->features_inverse = NULL;
+	run->features_scratch = NULL;
+	run->features_sums[RMF_USERS] = run->features_sums[RMF_ITEMS] = NULL;
+	if (shape->problem.implicit_features)
+	{
+		size_t		factors = (size_t) shape->problem.factors;
+
+		run->features = rmf_carve(base, &used, (size_t) larger * factors * sizeof(float));
+		run->features_gram = rmf_carve(base, &used, gram);
+		run->features_inverse = rmf_carve(base, &used, gram);
+		run->features_scratch = rmf_carve(base, &used, factors * factors * sizeof(double));
+		for (int side = 0; side < 2; side++)
+			run->features_sums[side] = rmf_carve(base, &used, MOST_SLICES * sizeof(rmf_sums));
 	}
 	run->packed = packed > 0 ? rmf_carve(base, &used, packed) : NULL;
 	run->squares = packed > 0 ? rmf_carve(base, &used, slices * sizeof(rmf_cg_squares)) : NULL;
@@ -158,7 +200,9 @@ lay_out_workspace(const rmf_run_shape *shape, void *base, workspace *w)
 		w->value = rmf_carve(base, &used, window * sizeof(float));
 		w->weight = rmf_carve(base, &used, window * sizeof(float));
 	}
-	if (shape->n_validation > 0 && is_implicit(shape))
+	if (shape->problem.implicit_features)
+		w->sums = rmf_carve(base, &used, FEATURES_ROWS * (size_t) shape->problem.factors * sizeof(float));
+	if (shape->n_validation > 0 && validates_ranking(shape))
 	{
 		size_t		users = (size_t) validated_at_once(shape);
 
@@ -202,12 +246,16 @@ rmf_run_tasks(const rmf_run *run, rmf_phase phase)
 			return run->counts->solve[phase - RMF_SOLVE_USERS];
 		case RMF_PREPARE_USERS:
 		case RMF_PREPARE_ITEMS:
-			return run->packed == NULL && !is_implicit(shape) ? 0 :
+			return run->packed == NULL && !has_gram(shape) ? 0 :
 				slices_of(shape, (rmf_side) (phase - RMF_PREPARE_USERS));
+		case RMF_FEATURES_USERS:
+		case RMF_FEATURES_ITEMS:
+			return !shape->problem.implicit_features ? 0 :
+				slices_of(shape, (rmf_side) (phase - RMF_FEATURES_USERS));
 		case RMF_VALIDATE:
 			if (shape->n_validation == 0)
 				return 0;
-			if (!is_implicit(shape))
+			if (!validates_ranking(shape))
 				return slices_of(shape, RMF_USERS);
 			return (run->counts->validated_users + validated_at_once(shape) - 1) / validated_at_once(shape);
 	}
@@ -223,6 +271,8 @@ half_step(const rmf_run *run, rmf_side side)
 
 	rmf_half_step_init(&step, &run->shape.problem, side, run->shape.n[other], run->rows[other],
 					   run->gram[other]);
+	if (rmf_has_common(&run->shape.problem))
+		rmf_objective_use(&step, &run->common, run->features);
 	step.packed = run->packed;
 	step.level = run->shape.level;
 	step.measure = side == RMF_ITEMS;
@@ -236,12 +286,14 @@ start_rows(const rmf_run *run, rmf_side side, int64_t number, const rmf_poll *po
 	int32_t		dimensions = rmf_dimensions(problem);
 	int64_t		at_once = POLL_DRAWS / dimensions;
 	rmf_rows	rows = slice(run, side, number);
+	float		bias = rmf_objective_start_bias(problem, run->shape.n[RMF_USERS], run->shape.n[RMF_ITEMS],
+												run->ratings[RMF_USERS].n_entries);
 
 	for (int64_t first = rows.first; first < rows.last; first += at_once)
 	{
 		if (rmf_poll_cancelled(poll))
 			return RMF_CANCELLED;
-		rmf_als_start(problem, side, run->shape.seed, min64(rows.last - first, at_once),
+		rmf_als_start(problem, side, run->shape.seed, bias, min64(rows.last - first, at_once),
 					  run->keys[side] + first, run->rows[side] + first * dimensions);
 	}
 	return RMF_OK;
@@ -315,8 +367,8 @@ prepare_rows(const rmf_run *run, rmf_side side, int64_t number, const workspace 
 	const rmf_problem *problem = &run->shape.problem;
 	rmf_half_step step = half_step(run, rmf_other_side(side));
 	int32_t		dimensions = rmf_dimensions(problem);
-	size_t		square = (size_t) problem->factors * (size_t) problem->factors;
-	float	   *gram = is_implicit(&run->shape) ? run->partial_gram + (size_t) number * square : NULL;
+	size_t		square = gram_size(&run->shape);
+	float	   *gram = square > 0 ? run->partial_gram + (size_t) number * square : NULL;
 	rmf_rows	rows = slice(run, side, number);
 	rmf_cg_squares squares = {0};
 	rmf_status	status = RMF_OK;
@@ -336,10 +388,79 @@ prepare_rows(const rmf_run *run, rmf_side side, int64_t number, const workspace 
 				squares.largest = some.largest;
 		}
 		if (status == RMF_OK && gram != NULL)
-			status = rmf_als_gram_add(problem, n, step.fixed + first * dimensions, gram, w->solver, poll);
+			status = rmf_als_gram_add(problem, n, step.fixed + first * dimensions, dimensions, gram, w->solver, poll);
 	}
 	if (run->packed != NULL)
 		run->squares[number] = squares;
+	return status;
+}
+
+/*
+ * Second vectors of a slice of the rows of "side": sums of the rows of their
+ * ratings, times the inverse.  With the sum s of an item's users and its second
+ * vector b, the least of the objective's sum over all users is (number of
+ * ratings) - b.s, what |b|^2 costs included.
+ */
+static rmf_status
+make_features(const rmf_run *run, rmf_side side, int64_t number, const workspace *w, const rmf_poll *poll)
+{
+	const rmf_problem *problem = &run->shape.problem;
+	const rmf_ratings *ratings = &run->ratings[side];
+	const float *others = run->rows[rmf_other_side(side)];
+	int32_t		factors = problem->factors;
+	int32_t		dimensions = rmf_dimensions(problem);
+	rmf_rows	rows = slice(run, side, number);
+	float	   *gram = run->partial_gram + (size_t) number * gram_size(&run->shape);
+	rmf_sums	sums = {0};
+	rmf_status	status = RMF_OK;
+
+	memset(gram, 0, gram_size(&run->shape) * sizeof(float));
+	for (int64_t first = rows.first, last; status == RMF_OK && first < rows.last; first = last)
+	{
+		const int32_t *column = w->column;
+		float	   *features = run->features + first * factors;
+
+		last = min64(first + FEATURES_ROWS, rows.last);
+		if (ratings->column != NULL)
+			column = ratings->column + ratings->start[first];
+		else
+		{
+			last = end_of_window(ratings, first, last, run->shape.window);
+			status = load(ratings, first, last, run->shape.window, w, poll);
+			if (status != RMF_OK)
+				return status;
+		}
+		memset(w->sums, 0, (size_t) (last - first) * (size_t) factors * sizeof(float));
+		for (int64_t r = first; r < last; r++)
+		{
+			float	   *restrict sum = w->sums + (r - first) * factors;
+			int64_t		at = ratings->start[r] - ratings->start[first];
+			int64_t		n = ratings->start[r + 1] - ratings->start[r];
+
+			for (int64_t t = 0; t < n; t++)
+			{
+				const float *restrict other = others + (int64_t) column[at + t] * dimensions;
+
+				if (t % POLL_RATINGS == 0 && rmf_poll_cancelled(poll))
+					return RMF_CANCELLED;
+				for (int32_t j = 0; j < factors; j++)
+					sum[j] += other[j];
+			}
+		}
+		rmf_blas_gemm_nt((int) (last - first), factors, factors, w->sums, factors,
+						 run->features_inverse, factors, features, factors);
+		for (int64_t r = first; r < last; r++)
+		{
+			const float *feature = run->features + r * factors;
+
+			sums.fit += problem->features_weight * ((double) (ratings->start[r + 1] - ratings->start[r]) -
+													rmf_dot(factors, feature, w->sums + (r - first) * factors));
+			sums.penalty += problem->features_weight * problem->features_regularization *
+				rmf_dot(factors, feature, feature);
+		}
+		status = rmf_als_gram_add(problem, last - first, features, factors, gram, w->solver, poll);
+	}
+	run->features_sums[side][number] = sums;
 	return status;
 }
 
@@ -489,8 +610,11 @@ rmf_run_task(const rmf_run *run, rmf_phase phase, int64_t task, void *memory, co
 		case RMF_PREPARE_USERS:
 		case RMF_PREPARE_ITEMS:
 			return prepare_rows(run, (rmf_side) (phase - RMF_PREPARE_USERS), task, &w, poll);
+		case RMF_FEATURES_USERS:
+		case RMF_FEATURES_ITEMS:
+			return make_features(run, (rmf_side) (phase - RMF_FEATURES_USERS), task, &w, poll);
 		case RMF_VALIDATE:
-			if (is_implicit(&run->shape))
+			if (validates_ranking(&run->shape))
 				return validate_ranking(run, task, &w, poll);
 			return validate_ratings(run, task, poll);
 	}
@@ -616,7 +740,7 @@ rmf_run_start(rmf_run *run, const rmf_leader *leader)
 	make_tasks(run, RMF_USERS);
 	make_tasks(run, RMF_ITEMS);
 	run->counts->validated_users = 0;
-	if (shape->n_validation > 0 && is_implicit(shape))
+	if (shape->n_validation > 0 && validates_ranking(shape))
 		choose_validated(run);
 
 	status = do_phase(run, RMF_START_USERS, leader);
@@ -625,25 +749,52 @@ rmf_run_start(rmf_run *run, const rmf_leader *leader)
 	return status;
 }
 
-/* What the other side's half-step reads of a side that has been solved. */
+/* The Gram matrix of a side that has been solved, and its packed rows but for what is common to all. */
 static rmf_status
-prepare_side(const rmf_run *run, rmf_side side, const rmf_leader *leader)
+prepare_rows_of_side(const rmf_run *run, rmf_side side, const rmf_leader *leader)
 {
 	rmf_half_step step = half_step(run, rmf_other_side(side));
-	int64_t		slices = slices_of(&run->shape, side);
 	rmf_status	status = RMF_OK;
 
 	if (run->packed != NULL)
 		status = rmf_cg_pack_begin(&step, run->shape.level, run->packed);
 	if (status == RMF_OK)
 		status = do_phase(run, side == RMF_USERS ? RMF_PREPARE_USERS : RMF_PREPARE_ITEMS, leader);
+	if (status == RMF_OK && has_gram(&run->shape))
+		rmf_als_gram_finish(&run->shape.problem, slices_of(&run->shape, side), run->partial_gram, run->gram[side]);
+	return status;
+}
+
+/* What the other side's half-step reads of a side that has been solved. */
+static rmf_status
+prepare_side(const rmf_run *run, rmf_side side, const rmf_leader *leader)
+{
+	const rmf_problem *problem = &run->shape.problem;
+	rmf_side	other = rmf_other_side(side);
+	int64_t		slices = slices_of(&run->shape, side);
+	const float *gram = run->gram[side];
+	rmf_status	status = prepare_rows_of_side(run, side, leader);
+
+	if (status == RMF_OK && problem->implicit_features)
+	{
+		status = rmf_objective_features_inverse(problem, run->gram[other], run->features_inverse,
+												run->features_scratch, leader->poll);
+		if (status == RMF_OK)
+			status = do_phase(run, side == RMF_USERS ? RMF_FEATURES_USERS : RMF_FEATURES_ITEMS, leader);
+		if (status == RMF_OK)
+			rmf_als_gram_finish(problem, slices, run->partial_gram, run->features_gram);
+		gram = run->features_gram;
+	}
 	if (status != RMF_OK)
 		return status;
-
-	if (is_implicit(&run->shape))
-		rmf_als_gram_finish(&run->shape.problem, slices, run->partial_gram, run->gram[side]);
+	if (rmf_has_common(problem))
+		rmf_objective_prepare(problem, other, run->gram[other], gram, &run->common);
 	if (run->packed != NULL)
+	{
+		rmf_half_step step = half_step(run, other);
+
 		rmf_cg_pack_finish(&step, slices, run->squares, run->packed);
+	}
 	return RMF_OK;
 }
 
@@ -666,6 +817,11 @@ add_up_loss(const rmf_run *run, rmf_loss *loss)
 			squares += run->sums[side][task].squares;
 		}
 	}
+	/* what the second vectors of users cost was measured with the items, which had these */
+	for (int64_t task = 0; task < rmf_run_tasks(run, RMF_FEATURES_USERS); task++)
+		penalty += run->features_sums[RMF_USERS][task].penalty;
+	for (int64_t task = 0; task < rmf_run_tasks(run, RMF_FEATURES_ITEMS); task++)
+		loss->fit += run->features_sums[RMF_ITEMS][task].fit;
 	loss->fit += rmf_objective_everywhere(&shape->problem, run->gram[RMF_USERS], run->gram[RMF_ITEMS]);
 	loss->total = loss->fit + penalty;
 	loss->rmse = n_entries > 0 ? sqrt(squares / (double) n_entries) : 0;
@@ -687,7 +843,7 @@ validate(const rmf_run *run, double *metric, const rmf_leader *leader)
 		sums.n += run->validated_sums[task].n;
 	}
 	*metric = sums.sum / (double) sums.n;
-	if (!is_implicit(&run->shape))
+	if (!validates_ranking(&run->shape))
 		*metric = sqrt(*metric);
 	return isfinite(*metric) ? RMF_OK : RMF_NOT_FINITE;
 }
@@ -695,7 +851,7 @@ validate(const rmf_run *run, double *metric, const rmf_leader *leader)
 static int
 is_better(const rmf_run *run, double metric, double than)
 {
-	return is_implicit(&run->shape) ? metric > than : metric < than;
+	return validates_ranking(&run->shape) ? metric > than : metric < than;
 }
 
 /* Keeps all rows as the best, or brings the best back. */
@@ -734,14 +890,25 @@ iterate_once(const rmf_run *run, rmf_iteration *iteration, const rmf_leader *lea
 	return status;
 }
 
+/* What the next half-step, of users, reads. */
+static rmf_status
+prepare_both(const rmf_run *run, const rmf_leader *leader)
+{
+	rmf_status	status = RMF_OK;
+
+	if (has_gram(&run->shape))
+		status = prepare_rows_of_side(run, RMF_USERS, leader);
+	return status == RMF_OK ? prepare_side(run, RMF_ITEMS, leader) : status;
+}
+
 /* The rows of the best iteration, and the Gram matrices that belong to them. */
 static rmf_status
 bring_back_best(const rmf_run *run, const rmf_leader *leader)
 {
 	rmf_status	status = copy_rows(run, run->best, run->rows, leader->poll);
 
-	for (int side = 0; status == RMF_OK && is_implicit(&run->shape) && side < 2; side++)
-		status = prepare_side(run, (rmf_side) side, leader);
+	if (status == RMF_OK && has_gram(&run->shape))
+		status = prepare_both(run, leader);
 	return status;
 }
 
@@ -755,7 +922,7 @@ rmf_run_iterate(rmf_run *run, const rmf_stopping *stopping, const rmf_leader *le
 	if (stopping->iterations < 1 || stopping->patience < 0)
 		return RMF_BAD_ARGUMENT;
 	outcome->ending = RMF_ENDED_COMPLETE;
-	status = prepare_side(run, RMF_ITEMS, leader);
+	status = prepare_both(run, leader);
 	for (iteration.number = 1; status == RMF_OK; iteration.number++)
 	{
 		rmf_verdict verdict = RMF_GO_ON;

@@ -18,6 +18,11 @@
  * matrix and the packed rows, slice by slice in one pass over them.  SOLVE
  * items measures the objective on its way, so a loss costs no pass of its own.
  *
+ * Some objectives need more (rmf_objective.h): logistic feedback the Gram
+ * matrices of both sides before each half-step, implicit features the second
+ * vectors of the side prepared, which FEATURES makes after PREPARE, slice by
+ * slice, of the rows of the other side.
+ *
  * Memory: the run's (rmf_run_lay_out()), which may lie in shared memory and
  * holds no pointers, and for each process a workspace of its own.  The ratings
  * are the caller's.
@@ -34,6 +39,7 @@
 #include "rmf_als.h"
 #include "rmf_cg.h"
 #include "rmf_csr.h"
+#include "rmf_objective.h"
 #include "rmf_status.h"
 
 /* Each of a pair for the users and, one more, for the items. */
@@ -45,6 +51,8 @@ typedef enum rmf_phase
 	RMF_SOLVE_ITEMS,
 	RMF_PREPARE_USERS,
 	RMF_PREPARE_ITEMS,
+	RMF_FEATURES_USERS,
+	RMF_FEATURES_ITEMS,
 	RMF_VALIDATE
 } rmf_phase;
 
@@ -99,14 +107,20 @@ typedef struct rmf_run
 
 	uint64_t   *keys[2];		/* one a row: what start values depend on; the caller fills them in */
 	float	   *rows[2];		/* n x dimensions: the factors */
-	float	   *gram[2];		/* implicit: factors x factors; of the rows as they stand */
+	float	   *gram[2];		/* rmf_gram_width() square, where that is not 0; of the rows as they stand */
+	rmf_common	common;			/* where rmf_has_common(): of the half-step that comes next */
+	float	   *features;		/* implicit features: second vectors of the side prepared last, n x factors */
+	float	   *features_gram;	/* factors x factors; of these */
+	float	   *features_inverse;	/* factors x factors */
+	double	   *features_scratch;	/* factors x factors */
 	void	   *packed;			/* of the side prepared last; NULL where rows are solved exactly */
 	float	   *best[2];		/* with validation: the rows of the best iteration */
 
 	rmf_run_counts *counts;
 	rmf_rows   *tasks[2];		/* of SOLVE, the costliest first */
 	rmf_sums   *sums[2];		/* one a task of SOLVE */
-	float	   *partial_gram;	/* factors x factors a slice */
+	rmf_sums   *features_sums[2];	/* one a task of FEATURES */
+	float	   *partial_gram;	/* rmf_gram_width() square a slice */
 	rmf_cg_squares *squares;	/* one a slice */
 	int32_t    *validated;		/* the users whose ranking is validated, ascending */
 	rmf_validated *validated_sums;	/* one a task of VALIDATE */

@@ -39,6 +39,24 @@
 #define EXPLICIT_ITERATIONS 8
 
 /*
+ * With implicit features, in the same units: errors of ratings are in units of
+ * the variance, squares of factors in units of the standard deviation.
+ */
+#define FEATURES_REGULARIZATION_PER_SD 0.9
+#define FEATURES_WEIGHT_PER_VARIANCE 0.8
+#define FEATURES_OWN_REGULARIZATION_PER_SD 4.5
+
+/*
+ * Logistic feedback.
+ */
+#define LOGISTIC_UNOBSERVED_WEIGHT 0.01
+#define LOGISTIC_REGULARIZATION 0.05
+#define LOGISTIC_SCALING 1.0
+#define LOGISTIC_BIAS_REGULARIZATION 1.0
+#define LOGISTIC_ITERATIONS 20
+#define LOGISTIC_SIZE_OF_UNOBSERVED 0.05
+
+/*
  * Start values, times 1 / sqrt(factors).  Factors are in units of the root of
  * a rating's, and a start that is far too small costs iterations: with stars
  * times a million, eight iterations came to RMSE .9265 instead of .9090.
@@ -48,6 +66,10 @@
 #define DEFAULT_FACTORS 64
 #define DEFAULT_SEED 42
 
+/* The metric of a few hundred users goes up and down by itself; see rmf_settings.validation_fraction. */
+#define MAX_VALIDATION_FRACTION 0.5
+#define DEFAULT_PATIENCE 3
+
 void
 rmf_settings_init(rmf_settings *settings, rmf_feedback feedback)
 {
@@ -56,10 +78,19 @@ rmf_settings_init(rmf_settings *settings, rmf_feedback feedback)
 	settings->iterations = 0;
 	settings->regularization = NAN;
 	settings->regularization_scaling = NAN;
+	settings->user_regularization = NAN;
+	settings->item_regularization = NAN;
 	settings->bias_regularization = NAN;
 	settings->alpha = NAN;
+	settings->unobserved_weight = NAN;
+	settings->implicit_features = 0;
+	settings->implicit_features_weight = NAN;
+	settings->implicit_features_regularization = NAN;
+	settings->nonnegative = 0;
 	settings->seed = DEFAULT_SEED;
 	settings->solver = RMF_SOLVER_AUTO;
+	settings->validation_fraction = NAN;
+	settings->patience = 0;
 }
 
 static void
@@ -94,7 +125,8 @@ is_out_of_range(double setting, double least, double most)
 static const char *
 setting_out_of_range(const rmf_settings *settings)
 {
-	int			is_explicit = settings->feedback == RMF_EXPLICIT;
+	int			is_implicit = settings->feedback == RMF_IMPLICIT;
+	int			is_logistic = settings->feedback == RMF_LOGISTIC;
 
 	if (settings->factors < 0 || settings->factors > RMF_MAX_FACTORS)
 		return "factors";
@@ -104,13 +136,38 @@ setting_out_of_range(const rmf_settings *settings)
 		return "regularization";
 	if (is_out_of_range(settings->regularization_scaling, 0, 2))
 		return "regularization_scaling";
-	if (is_explicit ? is_out_of_range(settings->bias_regularization, 0, DBL_MAX)
-		: !isnan(settings->bias_regularization))
+	if (is_out_of_range(settings->user_regularization, 0, DBL_MAX))
+		return "user_regularization";
+	if (is_out_of_range(settings->item_regularization, 0, DBL_MAX))
+		return "item_regularization";
+	if (is_implicit ? !isnan(settings->bias_regularization)
+		: is_out_of_range(settings->bias_regularization, 0, DBL_MAX))
 		return "bias_regularization";
 	if (settings->solver < RMF_SOLVER_AUTO || settings->solver > RMF_SOLVER_CG)
 		return "solver";
-	if (is_explicit ? !isnan(settings->alpha) : is_out_of_range(settings->alpha, DBL_MIN, DBL_MAX))
+	if (is_out_of_range(settings->validation_fraction, 0, MAX_VALIDATION_FRACTION))
+		return "validation_fraction";
+	if (settings->patience < 0 || settings->patience > MAX_ITERATIONS)
+		return "patience";
+	if (is_implicit ? is_out_of_range(settings->alpha, DBL_MIN, DBL_MAX) : !isnan(settings->alpha))
 		return "alpha";
+	if (is_logistic ? is_out_of_range(settings->unobserved_weight, DBL_MIN, 1)
+		: !isnan(settings->unobserved_weight))
+		return "unobserved_weight";
+	if (settings->implicit_features != 0 &&
+		(settings->implicit_features != 1 || settings->feedback != RMF_EXPLICIT))
+		return "implicit_features";
+	if (settings->implicit_features ?
+		is_out_of_range(settings->implicit_features_weight, DBL_MIN, DBL_MAX) :
+		!isnan(settings->implicit_features_weight))
+		return "implicit_features_weight";
+	if (settings->implicit_features ?
+		is_out_of_range(settings->implicit_features_regularization, DBL_MIN, DBL_MAX) :
+		!isnan(settings->implicit_features_regularization))
+		return "implicit_features_regularization";
+	if (settings->nonnegative != 0 &&
+		(settings->nonnegative != 1 || is_logistic || settings->solver == RMF_SOLVER_CG))
+		return "nonnegative";
 	return NULL;
 }
 
@@ -120,7 +177,15 @@ resolve_explicit(rmf_settings *settings, const rmf_csr_stats *ratings)
 	if (settings->iterations == 0)
 		settings->iterations = EXPLICIT_ITERATIONS;
 	set_if_nan(&settings->regularization,
-			   EXPLICIT_REGULARIZATION_PER_SD * spread(ratings));
+			   (settings->implicit_features ? FEATURES_REGULARIZATION_PER_SD : EXPLICIT_REGULARIZATION_PER_SD) *
+			   spread(ratings));
+	if (settings->implicit_features)
+	{
+		set_if_nan(&settings->implicit_features_weight,
+				   FEATURES_WEIGHT_PER_VARIANCE * spread(ratings) * spread(ratings));
+		set_if_nan(&settings->implicit_features_regularization,
+				   FEATURES_OWN_REGULARIZATION_PER_SD * spread(ratings));
+	}
 	set_if_nan(&settings->regularization_scaling, EXPLICIT_SCALING);
 	set_if_nan(&settings->bias_regularization, EXPLICIT_BIAS_REGULARIZATION);
 }
@@ -147,15 +212,26 @@ resolve_implicit(rmf_settings *settings, int64_t n_users, int64_t n_items,
 	return NULL;
 }
 
+static void
+resolve_logistic(rmf_settings *settings)
+{
+	if (settings->iterations == 0)
+		settings->iterations = LOGISTIC_ITERATIONS;
+	set_if_nan(&settings->unobserved_weight, LOGISTIC_UNOBSERVED_WEIGHT);
+	set_if_nan(&settings->regularization, LOGISTIC_REGULARIZATION);
+	set_if_nan(&settings->regularization_scaling, LOGISTIC_SCALING);
+	set_if_nan(&settings->bias_regularization, LOGISTIC_BIAS_REGULARIZATION);
+}
+
 rmf_status
 rmf_settings_resolve(rmf_settings *settings, int64_t n_users, int64_t n_items,
 					 const rmf_csr_stats *ratings, const char **field)
 {
-	if (settings->feedback != RMF_EXPLICIT && settings->feedback != RMF_IMPLICIT)
+	if (settings->feedback < RMF_EXPLICIT || settings->feedback > RMF_LOGISTIC)
 		*field = "feedback";
 	else if (n_users < 1 || n_items < 1 || ratings->n_entries < 1)
 		*field = "ratings";
-	else if (settings->feedback == RMF_IMPLICIT && !(ratings->min > 0))
+	else if (rmf_is_one_class(settings->feedback) && !(ratings->min > 0))
 		*field = "ratings";
 	else
 		*field = setting_out_of_range(settings);
@@ -164,10 +240,17 @@ rmf_settings_resolve(rmf_settings *settings, int64_t n_users, int64_t n_items,
 
 	if (settings->factors == 0)
 		settings->factors = DEFAULT_FACTORS;
+	set_if_nan(&settings->validation_fraction, 0);
+	if (settings->patience == 0)
+		settings->patience = DEFAULT_PATIENCE;
 	if (settings->feedback == RMF_EXPLICIT)
 		resolve_explicit(settings, ratings);
+	else if (settings->feedback == RMF_LOGISTIC)
+		resolve_logistic(settings);
 	else
 		*field = resolve_implicit(settings, n_users, n_items, ratings);
+	set_if_nan(&settings->user_regularization, settings->regularization);
+	set_if_nan(&settings->item_regularization, settings->regularization);
 	return *field == NULL ? RMF_OK : RMF_BAD_ARGUMENT;
 }
 
@@ -176,31 +259,51 @@ rmf_problem_init(rmf_problem *problem, const rmf_settings *settings, const rmf_c
 {
 	problem->feedback = settings->feedback;
 	problem->factors = settings->factors;
-	problem->regularization = settings->regularization;
+	problem->mean = 0;
+	problem->strength = 1;
+	problem->unobserved = 0;
+	problem->size_unobserved = 0;
+	problem->regularization[RMF_USERS] = settings->user_regularization;
+	problem->regularization[RMF_ITEMS] = settings->item_regularization;
 	problem->regularization_scaling = settings->regularization_scaling;
+	problem->bias_regularization = 0;
+	problem->implicit_features = settings->implicit_features;
+	problem->features_weight = 0;
+	problem->features_regularization = 0;
+	problem->nonnegative = settings->nonnegative;
 	problem->solver = settings->solver;
 	problem->start_sd = START_SD / sqrt(settings->factors);
 	if (settings->feedback == RMF_EXPLICIT)
 	{
 		problem->mean = ratings->mean;
-		problem->strength = 1;
-		problem->unobserved = 0;
 		problem->bias_regularization = settings->bias_regularization;
 		problem->start_sd *= sqrt(spread(ratings));
 	}
 	else
-	{
-		problem->mean = 0;
 		problem->strength = 1 / ratings->mean;
+	if (settings->feedback == RMF_IMPLICIT)
+	{
 		problem->unobserved = unobserved_weight(settings->alpha, ratings->mean);
-		problem->bias_regularization = 0;
+		problem->size_unobserved = problem->unobserved;
+	}
+	if (settings->feedback == RMF_LOGISTIC)
+	{
+		/* odds against cells that count less are higher by as much */
+		problem->mean = log(settings->unobserved_weight);
+		problem->unobserved = settings->unobserved_weight;
+		problem->size_unobserved = LOGISTIC_SIZE_OF_UNOBSERVED * settings->unobserved_weight;
+		problem->bias_regularization = settings->bias_regularization;
+	}
+	if (settings->implicit_features)
+	{
+		problem->features_weight = settings->implicit_features_weight;
+		problem->features_regularization = settings->implicit_features_regularization;
 	}
 }
 
 double
-rmf_als_row_penalty(const rmf_problem *problem, double weight, int64_t n_other)
+rmf_als_row_penalty(const rmf_problem *problem, rmf_side side, double size, int64_t n_other)
 {
-	double		size = weight + problem->unobserved * (double) n_other;
-
-	return problem->regularization * pow(size, problem->regularization_scaling);
+	return problem->regularization[side] *
+		pow(size + problem->size_unobserved * (double) n_other, problem->regularization_scaling);
 }

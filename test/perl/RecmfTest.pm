@@ -90,7 +90,7 @@ sub fingerprint
 
 	return $node->safe_psql(
 		$database // 'postgres', qq{
-SELECT md5(string_agg(i::text, ',' ORDER BY item_id COLLATE "C")) FROM ${model}_items i
+SELECT md5(string_agg(i::text, ',' ORDER BY item_id::text COLLATE "C")) FROM ${model}_items i
 UNION ALL
 SELECT md5(string_agg(u::text, ',' ORDER BY user_id)) FROM ${model}_users u
 UNION ALL
@@ -149,7 +149,8 @@ sub cancel_and_wait
 	my $started = Time::HiRes::time();
 
 	$node->safe_psql('postgres',
-		"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = '$session->{name}'");
+		"SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+		 WHERE application_name = '$session->{name}' AND backend_type = 'client backend'");
 	$session->{run}->finish;
 	return Time::HiRes::time() - $started;
 }

@@ -28,7 +28,7 @@ test_start(rmf_feedback feedback)
 	double		squares = 0,
 				products = 0;
 
-	rmf_als_start(&m->problem, RMF_USERS, 42, 200, m->user_keys, m->users);
+	rmf_als_start(&m->problem, RMF_USERS, 42, 0, 200, m->user_keys, m->users);
 	for (int u = 0; u < 200; u++)
 	{
 		for (int j = 0; j < 64; j++)
@@ -43,18 +43,18 @@ test_start(rmf_feedback feedback)
 			   0.1 / 8 * (feedback == RMF_EXPLICIT ? sqrt(data.stats.sd) : 1), 0.0125 * 0.05);
 
 	/* a row depends on its key, not on its place */
-	rmf_als_start(&m->problem, RMF_USERS, 42, 100, m->user_keys + 100, again);
+	rmf_als_start(&m->problem, RMF_USERS, 42, 0, 100, m->user_keys + 100, again);
 	CHECK(memcmp(again, m->users + 100 * m->dimensions, (size_t) (100 * m->dimensions) * sizeof(float)) == 0);
 
 	/* the other side and another seed are unrelated */
-	rmf_als_start(&m->problem, RMF_ITEMS, 42, 200, m->user_keys, again);
+	rmf_als_start(&m->problem, RMF_ITEMS, 42, 0, 200, m->user_keys, again);
 	for (int u = 0; u < 200; u++)
 		for (int j = 0; j < 64; j++)
 			products += (double) m->users[u * m->dimensions + j] * again[u * m->dimensions + j];
 	CHECK_NEAR(products / squares, 0, 0.05);
 	if (feedback == RMF_EXPLICIT)
 		CHECK(again[64] == 1 && again[65] == 0);
-	rmf_als_start(&m->problem, RMF_USERS, 43, 200, m->user_keys, again);
+	rmf_als_start(&m->problem, RMF_USERS, 43, 0, 200, m->user_keys, again);
 	products = 0;
 	for (int u = 0; u < 200; u++)
 		for (int j = 0; j < 64; j++)

@@ -78,8 +78,8 @@ make_system(rmf_feedback feedback, rmf_side side, int factors, int64_t n)
 	settings.solver = RMF_SOLVER_CG;
 	s.data = random_dataset((int) fixed, (int) fixed, 0.05, 7, 0);
 	s.m = make_model(&s.data, settings);
-	rmf_als_start(&s.m->problem, RMF_USERS, 1, fixed, s.m->user_keys, s.m->users);
-	rmf_als_start(&s.m->problem, RMF_ITEMS, 1, fixed, s.m->item_keys, s.m->items);
+	rmf_als_start(&s.m->problem, RMF_USERS, 1, 0, fixed, s.m->user_keys, s.m->users);
+	rmf_als_start(&s.m->problem, RMF_ITEMS, 1, 0, fixed, s.m->item_keys, s.m->items);
 	/* as large as trained ones, biases included */
 	for (int64_t j = 0; j < fixed * s.m->dimensions; j++)
 	{
@@ -167,7 +167,7 @@ plain_steps(const system_of_row *s, double *x)
 
 	for (int64_t t = 0; t < s->n; t++)
 		weight += is_explicit ? 1 : p->strength * s->value[t];
-	penalty = rmf_als_row_penalty(p, weight, s->step.n_fixed);
+	penalty = rmf_als_row_penalty(p, s->step.side, weight, s->step.n_fixed);
 	for (int64_t i = 0; i < s->step.n_fixed; i++)
 		for (int j = 0; j < factors; j++)
 			squares += pow(s->step.fixed[i * s->m->dimensions + j], 2);
@@ -320,9 +320,9 @@ test_errors(rmf_cpu_level level, rmf_feedback feedback)
 	s.value[7] = 1;
 
 	/* nearly singular */
-	s.m->problem.regularization = 0;
+	s.m->problem.regularization[RMF_USERS] = s.m->problem.regularization[RMF_ITEMS] = 0;
 	CHECK(SOLVE(NULL) == RMF_SINGULAR && UNCHANGED);
-	s.m->problem.regularization = 1e-12;
+	s.m->problem.regularization[RMF_USERS] = s.m->problem.regularization[RMF_ITEMS] = 1e-12;
 	CHECK(SOLVE(NULL) == RMF_SINGULAR && UNCHANGED);
 #undef SOLVE
 #undef UNCHANGED
@@ -368,7 +368,7 @@ test_half_step(rmf_cpu_level level, rmf_feedback feedback)
 	for (int j = 0; j < m->problem.factors; j++)
 		CHECK(whole[59 * m->dimensions + j] == 0);
 
-	m->problem.regularization = 0;
+	m->problem.regularization[RMF_USERS] = 0;
 	CHECK(rmf_als_pack(&step, level, m->packed, NULL) == RMF_OK);
 	CHECK(solve_rows(&step, &data.by_user, 0, 60, whole, NULL, m->workspace, NULL) == RMF_OK);
 	step.packed = NULL;

@@ -250,7 +250,7 @@ test_windows(rmf_cpu_level level, rmf_feedback feedback, int factors, double reg
 	whole = allocate(bytes);
 	in_parts = allocate(bytes);
 	alone = allocate(bytes);
-	rmf_als_start(&m->problem, RMF_ITEMS, 1, 70, m->item_keys, m->items);
+	rmf_als_start(&m->problem, RMF_ITEMS, 1, 0, 70, m->item_keys, m->items);
 	if (feedback == RMF_IMPLICIT)
 		CHECK(rmf_als_gram(&m->problem, 70, m->items, m->gram_items, m->workspace, NULL) == RMF_OK);
 	step = half_step_of(m, &data, RMF_USERS);

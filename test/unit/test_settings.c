@@ -53,7 +53,7 @@ test_rules_implicit(void)
 	CHECK(problem.feedback == RMF_IMPLICIT && problem.factors == 64 && problem.mean == 0);
 	CHECK_NEAR(problem.strength, 1 / 3.0, 1e-12);
 	CHECK_NEAR(problem.unobserved, a0, 1e-12);
-	CHECK(problem.regularization == settings.regularization && problem.regularization_scaling == 1);
+	CHECK(problem.regularization[RMF_USERS] == settings.regularization && problem.regularization_scaling == 1);
 	CHECK(problem.bias_regularization == 0);
 	CHECK_NEAR(problem.start_sd, 0.1 / 8, 1e-12);
 	CHECK(rmf_dimensions(&problem) == 64);

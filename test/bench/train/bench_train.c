@@ -227,7 +227,7 @@ openblas_half_step(const rmf_half_step *step, const rmf_csr *ratings, float *sol
 			cblas_ssyrk(CblasRowMajor, CblasLower, CblasTrans, d, n, 1, panel, d, 1, a, d);
 		}
 		for (int j = 0; j < d; j++)
-			a[j * d + j] += (float) rmf_als_row_penalty(p, weight, step->n_fixed);
+			a[j * d + j] += (float) rmf_als_row_penalty(p, step->side, weight, step->n_fixed);
 		sposv_("U", &d, &one, a, &d, b, &d, &info);
 	}
 	free(panel);
@@ -293,8 +293,8 @@ start(bench *b)
 
 	for (int64_t r = 0; r < n; r++)
 		keys[r] = (uint64_t) r;
-	rmf_als_start(&b->problem, RMF_USERS, b->seed, b->by_user.n_rows, keys, b->users);
-	rmf_als_start(&b->problem, RMF_ITEMS, b->seed, b->by_item.n_rows, keys, b->items);
+	rmf_als_start(&b->problem, RMF_USERS, b->seed, 0, b->by_user.n_rows, keys, b->users);
+	rmf_als_start(&b->problem, RMF_ITEMS, b->seed, 0, b->by_item.n_rows, keys, b->items);
 	check(rmf_als_gram(&b->problem, b->by_item.n_rows, b->items, b->gram_items, b->workspace, NULL), "gram");
 	free(keys);
 }
