@@ -375,6 +375,10 @@ CREATE FUNCTION train_model(
 	alpha double precision DEFAULT NULL,
 	seed bigint DEFAULT NULL,
 	solver text DEFAULT NULL,
+	warm_start boolean DEFAULT NULL,
+	validation_fraction double precision DEFAULT NULL,
+	patience integer DEFAULT NULL,
+	time_limit interval DEFAULT NULL,
 	options jsonb DEFAULT NULL,
 	verbose boolean DEFAULT false,
 	OUT model text,
@@ -391,7 +395,7 @@ RETURNS record
 AS 'MODULE_PATHNAME', 'recmf_train_model'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION train_model(text, text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, jsonb, boolean)
+COMMENT ON FUNCTION train_model(text, text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, boolean, double precision, integer, interval, jsonb, boolean)
 IS 'train a recommendation model from a table, view or SELECT and make it the active version of its name';
 
 CREATE FUNCTION drop_model(model text)
@@ -401,6 +405,37 @@ LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION drop_model(text)
 IS 'drop a recommendation model with all of its versions, tables and views';
+
+CREATE FUNCTION recmf_get_progress(
+	OUT pid integer,
+	OUT datid oid,
+	OUT model text,
+	OUT phase text,
+	OUT rows_read bigint,
+	OUT iteration integer,
+	OUT iterations integer,
+	OUT loss double precision,
+	OUT validation double precision,
+	OUT workers integer,
+	OUT started_at timestamptz,
+	OUT seconds_left double precision,
+	OUT time_limit_at timestamptz)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_get_progress'
+LANGUAGE C STABLE PARALLEL SAFE ROWS 2;
+
+COMMENT ON FUNCTION recmf_get_progress()
+IS 'implementation of view recmf_progress';
+
+CREATE VIEW recmf_progress AS
+SELECT p.pid, p.datid, d.datname, p.model, p.phase, p.rows_read, p.iteration, p.iterations, p.loss, p.validation,
+	p.workers, p.started_at, p.seconds_left, p.time_limit_at
+FROM @extschema@.recmf_get_progress() p LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) p.datid;
+
+GRANT SELECT ON recmf_progress TO PUBLIC;
+
+COMMENT ON VIEW recmf_progress
+IS 'trainings that are running now, a row each; of other roles, pid and database alone unless you may read all statistics';
 
 
 ------------------------------------------------------------------------------

@@ -18,6 +18,12 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/plannodes.h"
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#else
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#endif
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
@@ -48,6 +54,31 @@ recmf_check_permissions(const PlannedStmt *statement)
 	(void) ExecCheckPermissions(statement->rtable, statement->permInfos, true);
 #else
 	(void) ExecCheckRTPerms(statement->rtable, true);
+#endif
+}
+
+/*
+ * A named area of shared memory that the whole cluster has once, made and
+ * initialized by whoever asks first; an error if there is no room.  17 has
+ * named dynamic segments for that.  Before, an extension that is not preloaded
+ * takes it from the spare part of the main shared memory, as pg_prewarm does.
+ */
+static inline void *
+recmf_shared_area(const char *name, Size size, void (*init) (void *area))
+{
+	bool		found;
+
+#if PG_VERSION_NUM >= 170000
+	return GetNamedDSMSegment(name, size, init, &found);
+#else
+	void	   *area;
+
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	area = ShmemInitStruct(name, size, &found);
+	if (!found)
+		init(area);
+	LWLockRelease(AddinShmemInitLock);
+	return area;
 #endif
 }
 

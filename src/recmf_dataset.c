@@ -23,8 +23,10 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "core/rmf_hold_out.h"
 #include "core/rmf_partition.h"
 #include "recmf_dataset.h"
+#include "recmf_progress.h"
 #include "recmf_status.h"
 #include "recmf_team.h"
 
@@ -108,7 +110,8 @@ Size
 recmf_dataset_memory(const RecmfDataset *dataset)
 {
 	return MemoryContextMemAllocated(dataset->context, true) + dataset->workers_memory +
-		shared_bytes(dataset->by_user_memory) + shared_bytes(dataset->by_item_memory);
+		shared_bytes(dataset->by_user_memory) + shared_bytes(dataset->by_item_memory) +
+		shared_bytes(dataset->held_out_memory);
 }
 
 /* Is there room for "more" bytes in recmf.training_memory? */
@@ -116,6 +119,12 @@ static bool
 fits(const RecmfDataset *dataset, Size more)
 {
 	return more <= recmf_need_left(recmf_dataset_memory(dataset));
+}
+
+static bool
+validates(const RecmfDataset *dataset)
+{
+	return dataset->settings.validation_fraction > 0;	/* and not NAN */
 }
 
 /* What training takes of the ids that are known, with so many ratings in memory or any number in files. */
@@ -130,6 +139,7 @@ need_of(const RecmfDataset *dataset, bool streams, RecmfNeed *need)
 	need->streams = streams;
 	need->weighted = dataset->weighted;
 	need->ids = recmf_ids_memory(dataset->users) + recmf_ids_memory(dataset->items);
+	need->shape.n_validation = validates(dataset);
 	recmf_need_count(need);
 }
 
@@ -161,6 +171,11 @@ start_spilling(RecmfDataset *dataset)
 {
 	const RecmfBlock *block;
 
+	if (validates(dataset))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("ratings can be held out only where all of them fit in recmf.training_memory"),
+				 errhint("Raise it with SET recmf.training_memory if the machine has the memory, or train without validation_fraction.")));
 	dataset->spill = recmf_spill_create(dataset->context, dataset->weighted);
 	for (block = dataset->first_block; block != NULL; block = block->next)
 		recmf_spill_add(dataset->spill, block->n, block->user, block->item, block->rating, block->weight);
@@ -237,6 +252,16 @@ recmf_dataset_append(RecmfDataset *dataset, int n, const int32 *user, const int3
 }
 
 void
+recmf_dataset_take_rows(void *arg, int n, const int32 *user, const int32 *item,
+						const float *rating, const float *weight)
+{
+	RecmfDataset *dataset = (RecmfDataset *) arg;
+
+	recmf_dataset_append(dataset, n, user, item, rating, weight);
+	recmf_progress_rows(dataset->n_triples + recmf_dataset_skipped(dataset));
+}
+
+void
 recmf_dataset_add(RecmfDataset *dataset, Datum user, bool user_null,
 				  Datum item, bool item_null, double rating, bool rating_null)
 {
@@ -258,7 +283,7 @@ recmf_dataset_add(RecmfDataset *dataset, Datum user, bool user_null,
 }
 
 static RecmfMemory *
-make_csr(const RecmfDataset *dataset, rmf_csr *csr, int64 n_rows, int64 n_columns, int64 n_entries)
+make_csr(const RecmfDataset *dataset, rmf_csr *csr, int64 n_rows, int64 n_columns, int64 n_entries, bool shared)
 {
 	Size		starts = sizeof(int64_t) * (n_rows + 1);
 	Size		columns = sizeof(int32_t) * n_entries;
@@ -266,7 +291,7 @@ make_csr(const RecmfDataset *dataset, rmf_csr *csr, int64 n_rows, int64 n_column
 	RecmfMemory *memory = recmf_memory_create(dataset->context,
 											  RECMF_MEMORY_SIZE(starts) + RECMF_MEMORY_SIZE(columns) +
 											  RECMF_MEMORY_SIZE(values) * (dataset->weighted ? 2 : 1),
-											  recmf_team_may_form(n_entries));
+											  shared);
 
 	csr->n_rows = n_rows;
 	csr->n_columns = n_columns;
@@ -378,7 +403,7 @@ sort_in_memory(RecmfDataset *dataset, const int32 *user_number, const int32 *ite
 	}
 	dataset->last_block = NULL;
 
-	dataset->by_user_memory = make_csr(dataset, &dataset->by_user, n_users, n_items, n);
+	dataset->by_user_memory = make_csr(dataset, &dataset->by_user, n_users, n_items, n, recmf_team_may_form(n));
 	scratch = MemoryContextAllocHuge(dataset->context, Max(rmf_partition_scratch_size(partition), 1));
 	status = rmf_partition_sort(partition, merge_of(dataset), &dataset->by_user, scratch, recmf_poll());
 	if (status == RMF_NOT_FINITE)
@@ -391,7 +416,8 @@ sort_in_memory(RecmfDataset *dataset, const int32 *user_number, const int32 *ite
 	count = (int64_t *) MemoryContextAllocExtended(dataset->context, sizeof(int64_t) * Max(n_items, 1),
 												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	rmf_count(dataset->by_user.n_entries, dataset->by_user.column, count);
-	dataset->by_item_memory = make_csr(dataset, &dataset->by_item, n_items, n_users, dataset->by_user.n_entries);
+	dataset->by_item_memory = make_csr(dataset, &dataset->by_item, n_items, n_users, dataset->by_user.n_entries,
+									   recmf_memory_is_shared(dataset->by_user_memory));
 	recmf_check_status(rmf_partition_reset(partition, n_items, count, bucket), "sort the ratings");
 	make_room(partition, dataset->by_user.n_entries, fresh);
 	recmf_check_status(rmf_partition_add_matrix(partition, &dataset->by_user, recmf_poll()), "sort the ratings");
@@ -448,6 +474,58 @@ sort_in_files(RecmfDataset *dataset, const int32 *user_number, const int32 *item
 	dataset->by_item.n_entries = dataset->by_item.start[n_items];
 }
 
+static uint64_t *
+keys_of(const RecmfDataset *dataset, const RecmfIds *ids)
+{
+	int32		n = recmf_ids_count(ids);
+	uint64_t   *keys = (uint64_t *) MemoryContextAllocHuge(dataset->context, sizeof(uint64_t) * n);
+	int32		i;
+
+	for (i = 0; i < n; i++)
+		keys[i] = recmf_ids_key(ids, i);
+	return keys;
+}
+
+/* Takes ratings out of both matrices to validate with. */
+static void
+hold_out(RecmfDataset *dataset)
+{
+	Size		n_users = recmf_ids_count(dataset->users);
+	Size		n_items = recmf_ids_count(dataset->items);
+	uint64_t   *users;
+	uint64_t   *items;
+	rmf_hold_out choice = {.fraction = dataset->settings.validation_fraction, .seed = dataset->settings.seed};
+	int64_t		n;
+
+	Assert(dataset->spill == NULL);
+	recmf_dataset_reserve(dataset, 2 * sizeof(uint64_t) * (n_users + n_items));
+	choice.keys[RMF_USERS] = users = keys_of(dataset, dataset->users);
+	choice.keys[RMF_ITEMS] = items = keys_of(dataset, dataset->items);
+	choice.greatest[RMF_USERS] = (uint64_t *) MemoryContextAllocHuge(dataset->context, sizeof(uint64_t) * n_users);
+	choice.greatest[RMF_ITEMS] = (uint64_t *) MemoryContextAllocHuge(dataset->context, sizeof(uint64_t) * n_items);
+
+	recmf_check_status(rmf_hold_out_choose(&choice, &dataset->by_user, &n, recmf_poll()), "hold ratings out");
+	if (n > 0)
+	{
+		recmf_dataset_reserve(dataset, sizeof(int64_t) * (n_users + 1) + (triple_size(dataset) - sizeof(int32)) * n);
+		dataset->held_out_memory = make_csr(dataset, &dataset->held_out, n_users, n_items, n,
+											recmf_memory_is_shared(dataset->by_user_memory));
+		recmf_check_status(rmf_hold_out_apply(&choice, RMF_USERS, &dataset->by_user, &dataset->held_out,
+											  recmf_poll()), "hold ratings out");
+		recmf_check_status(rmf_hold_out_apply(&choice, RMF_ITEMS, &dataset->by_item, NULL,
+											  recmf_poll()), "hold ratings out");
+		rmf_csr_summarize(&dataset->by_user, &dataset->stats);
+	}
+	else
+		ereport(NOTICE,
+				(errmsg("there are too few ratings to hold some out, so training is not validated")));
+
+	pfree(users);
+	pfree(items);
+	pfree(choice.greatest[RMF_USERS]);
+	pfree(choice.greatest[RMF_ITEMS]);
+}
+
 void
 recmf_dataset_finish(RecmfDataset *dataset)
 {
@@ -469,6 +547,40 @@ recmf_dataset_finish(RecmfDataset *dataset)
 		start_spilling(dataset);
 	if (dataset->spill != NULL)
 		sort_in_files(dataset, user_number, item_number);
+	if (validates(dataset))
+		hold_out(dataset);
+}
+
+int64
+recmf_dataset_n_ratings(const RecmfDataset *dataset)
+{
+	return dataset->stats.n_entries + dataset->held_out.n_entries;
+}
+
+int32 *
+recmf_dataset_counts(const RecmfDataset *dataset, rmf_side side)
+{
+	const rmf_csr *ratings = side == RMF_USERS ? &dataset->by_user : &dataset->by_item;
+	const rmf_csr *held_out = &dataset->held_out;
+	int32	   *counts = (int32 *) palloc_extended(sizeof(int32) * ratings->n_rows, MCXT_ALLOC_HUGE);
+	int64		r;
+	int64		t;
+
+	for (r = 0; r < ratings->n_rows; r++)
+		counts[r] = (int32) (ratings->start[r + 1] - ratings->start[r]);
+	if (held_out->n_entries == 0)
+		return counts;
+	if (side == RMF_USERS)
+	{
+		for (r = 0; r < held_out->n_rows; r++)
+			counts[r] += (int32) (held_out->start[r + 1] - held_out->start[r]);
+	}
+	else
+	{
+		for (t = 0; t < held_out->n_entries; t++)
+			counts[held_out->column[t]]++;
+	}
+	return counts;
 }
 
 void

@@ -55,6 +55,7 @@ typedef struct RecmfDataset
 	RecmfBlock *last_block;		/* the one that is being filled */
 	Size		ids_memory;		/* of both dictionaries when it was last looked at, and workers' */
 	Size		workers_memory; /* of what parallel workers hold for this dataset */
+	int			helpers;		/* parallel workers that have read some of the rows */
 
 	/* what was passed over */
 	RecmfSkipped skipped;
@@ -65,6 +66,10 @@ typedef struct RecmfDataset
 	RecmfMemory *by_user_memory;	/* their arrays */
 	RecmfMemory *by_item_memory;
 	rmf_csr_stats stats;
+
+	/* by user, no longer in the others; empty unless the settings want a validation */
+	rmf_csr		held_out;
+	RecmfMemory *held_out_memory;
 } RecmfDataset;
 
 /* "weighted": recmf_dataset_append() brings weights. */
@@ -83,6 +88,10 @@ extern void recmf_dataset_add(RecmfDataset *dataset, Datum user, bool user_null,
 extern void recmf_dataset_append(RecmfDataset *dataset, int n, const int32 *user, const int32 *item,
 								 const float *rating, const float *weight);
 
+/* The same as a RecmfRowSink for rows of a source, which are told to recmf_progress. */
+extern void recmf_dataset_take_rows(void *dataset, int n, const int32 *user, const int32 *item,
+									const float *rating, const float *weight);
+
 /* Rows that were passed over, for whatever reason. */
 static inline int64
 recmf_dataset_skipped(const RecmfDataset *dataset)
@@ -92,14 +101,20 @@ recmf_dataset_skipped(const RecmfDataset *dataset)
 
 /*
  * Duplicates are added up (implicit) or averaged (explicit; by weight, and
- * weights are added up).  Answers cancel.
+ * weights are added up).  If the settings want a validation, the ratings that the
+ * seed chooses are held out (rmf_hold_out.h); a NOTICE where that is none, and an
+ * error where the ratings are in files.  Answers cancel.
  */
 extern void recmf_dataset_finish(RecmfDataset *dataset);
+
+/* The number of ratings of a finished dataset, held out or not; of each row of a side, palloc'd. */
+extern int64 recmf_dataset_n_ratings(const RecmfDataset *dataset);
+extern int32 *recmf_dataset_counts(const RecmfDataset *dataset, rmf_side side);
 
 /* One orientation of a finished dataset, as training reads it: from memory or from files. */
 extern void recmf_dataset_ratings(const RecmfDataset *dataset, rmf_side side, rmf_ratings *ratings);
 
-/* All items of the matrix by users; items: by_user.n_entries. */
+/* All items of the matrix by users, less what is held out; items: by_user.n_entries. */
 extern void recmf_dataset_read_items(const RecmfDataset *dataset, int32 *items);
 
 /* The settings that recmf_fit() will train with: what was not given, by rule from the finished dataset. */
@@ -119,22 +134,33 @@ typedef struct RecmfFit
 	float	   *items;
 	float	   *gram_users;		/* factors x factors, or NULL */
 	float	   *gram_items;
-	int			n_losses;
-	rmf_loss   *losses;			/* one an iteration */
+	rmf_outcome outcome;
+	rmf_iteration *iterations;	/* outcome.iterations of them */
 	int			n_processes;	/* that trained, this one included */
 	int64	   *tasks;			/* how many each did; the first is this one */
 } RecmfFit;
 
-/* Called after each iteration (progress); may be NULL. */
-typedef void (*RecmfProgress) (void *arg, const rmf_iteration *iteration, int iterations);
+/*
+ * What a caller of recmf_fit() does meanwhile; each may be NULL.  An error that
+ * one of them raises comes out of recmf_fit().
+ */
+typedef struct RecmfFitHooks
+{
+	/* The start values stand in rows, by rmf_side; others may be put in their place. */
+	void		(*fill) (void *arg, float *const rows[2]);
+	/* Iterations begin, at most so many; so many workers were launched.  Writes nothing. */
+	void		(*begin) (void *arg, int iterations, int workers);
+	/* An iteration is done: RMF_GO_ON, or RMF_STOP to leave it at that.  Writes nothing. */
+	rmf_verdict (*iterated) (void *arg, const rmf_iteration *iteration, int iterations);
+	void	   *arg;
+} RecmfFitHooks;
 
 /*
- * Trains on a finished dataset with at least one rating.  Checks the BLAS once
- * per backend.  Answers cancel within milliseconds.  An error that the
- * progress callback raises comes out of here as well.
+ * Trains on a finished dataset with at least one rating.  Checks the BLAS once per
+ * backend.  Answers cancel within milliseconds.  hooks may be NULL.
  */
 extern RecmfFit *recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
-						   RecmfProgress progress, void *progress_arg);
+						   const RecmfFitHooks *hooks);
 
 /* What the dataset takes of recmf.training_memory, in bytes; all that has been made in its context. */
 extern Size recmf_dataset_memory(const RecmfDataset *dataset);

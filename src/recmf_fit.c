@@ -19,34 +19,50 @@
 #include "recmf_status.h"
 #include "recmf_team.h"
 
-/* What a progress callback is called with. */
-typedef struct ProgressCall
+/* A call of a hook, for recmf_run_and_keep_error(). */
+typedef struct HookCall
 {
-	RecmfProgress progress;
-	void	   *arg;
+	const RecmfFitHooks *hooks;
+	RecmfFit   *fit;
+	int			workers;
 	const rmf_iteration *iteration;
-	int			iterations;
-	rmf_loss   *losses;
-} ProgressCall;
+	rmf_verdict verdict;
+} HookCall;
 
 static void
-call_progress(void *arg)
+call_begin(void *arg)
 {
-	ProgressCall *call = (ProgressCall *) arg;
+	HookCall   *call = (HookCall *) arg;
 
-	call->progress(call->arg, call->iteration, call->iterations);
+	call->hooks->begin(call->hooks->arg, call->fit->settings.iterations, call->workers);
+}
+
+static rmf_status
+begin(HookCall *call)
+{
+	if (call->hooks == NULL || call->hooks->begin == NULL)
+		return RMF_OK;
+	return recmf_run_and_keep_error(call_begin, call) ? RMF_CANCELLED : RMF_OK;
+}
+
+static void
+call_iterated(void *arg)
+{
+	HookCall   *call = (HookCall *) arg;
+
+	call->verdict = call->hooks->iterated(call->hooks->arg, call->iteration, call->fit->settings.iterations);
 }
 
 static rmf_verdict
 iteration_done(void *arg, const rmf_iteration *iteration)
 {
-	ProgressCall *call = (ProgressCall *) arg;
+	HookCall   *call = (HookCall *) arg;
 
 	call->iteration = iteration;
-	call->losses[iteration->number - 1] = iteration->loss;
-	if (call->progress != NULL && recmf_run_and_keep_error(call_progress, call))
-		return RMF_GIVE_UP;
-	return RMF_GO_ON;
+	call->fit->iterations[iteration->number - 1] = *iteration;
+	if (call->hooks == NULL || call->hooks->iterated == NULL)
+		return RMF_GO_ON;
+	return recmf_run_and_keep_error(call_iterated, call) ? RMF_GIVE_UP : call->verdict;
 }
 
 static void
@@ -57,6 +73,22 @@ fill_keys(const RecmfIds *ids, uint64_t *keys)
 
 	for (i = 0; i < n; i++)
 		keys[i] = recmf_ids_key(ids, i);
+}
+
+static rmf_ratings
+held_out_ratings(const RecmfDataset *dataset)
+{
+	const rmf_csr *csr = &dataset->held_out;
+	rmf_ratings ratings = {0};
+
+	ratings.n_rows = csr->n_rows;
+	ratings.n_columns = csr->n_columns;
+	ratings.n_entries = csr->n_entries;
+	ratings.start = csr->start;
+	ratings.column = csr->column;
+	ratings.value = csr->value;
+	ratings.weight = csr->weight;
+	return ratings;
 }
 
 void
@@ -98,6 +130,7 @@ recmf_fit_need(const RecmfDataset *dataset, const RecmfOptions *options, RecmfNe
 	need->shape.level = rmf_cpu_best();
 	need->shape.n[RMF_USERS] = recmf_ids_count(dataset->users);
 	need->shape.n[RMF_ITEMS] = recmf_ids_count(dataset->items);
+	need->shape.n_validation = dataset->held_out.n_entries;
 	need->n_ratings = dataset->stats.n_entries;
 	need->longest_row = Max(longest_row(&dataset->by_user), longest_row(&dataset->by_item));
 	need->processes = 1 + recmf_team_size(&need->shape, need->n_ratings, settings.iterations);
@@ -112,8 +145,7 @@ recmf_fit_need(const RecmfDataset *dataset, const RecmfOptions *options, RecmfNe
 }
 
 RecmfFit *
-recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
-		  RecmfProgress progress, void *progress_arg)
+recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHooks *hooks)
 {
 	RecmfFit   *fit = (RecmfFit *) MemoryContextAllocZero(dataset->context, sizeof(RecmfFit));
 	RecmfRunMemory memory = {0};
@@ -127,9 +159,9 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	rmf_run		run = {0};
 	rmf_leader	leader = {0};
 	rmf_stopping stopping = {0};
-	rmf_outcome outcome;
-	rmf_status	status;
-	ProgressCall call = {0};
+	rmf_status	status = RMF_OK;
+	bool		fill = hooks != NULL && hooks->fill != NULL;
+	HookCall	call = {.hooks = hooks, .fit = fit};
 
 	Assert(dataset->stats.n_entries > 0);
 	recmf_blas_check_once();
@@ -143,25 +175,25 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	run_size = need.run;
 	workspace_size = need.workspace;
 
-	fit->losses = (rmf_loss *) MemoryContextAllocZero(dataset->context,
-													  sizeof(rmf_loss) * fit->settings.iterations);
+	fit->iterations = (rmf_iteration *) MemoryContextAllocZero(dataset->context,
+															   sizeof(rmf_iteration) * fit->settings.iterations);
 	workspace = MemoryContextAllocHuge(dataset->context, workspace_size);
 	workers = need.processes - 1;
 	memory.run = recmf_memory_create(dataset->context, run_size, workers > 0);
 	memory.ratings[RMF_USERS] = dataset->by_user_memory;
 	memory.ratings[RMF_ITEMS] = dataset->by_item_memory;
+	memory.validation = dataset->held_out_memory;
 	rmf_run_lay_out(&shape, recmf_memory_alloc(memory.run, run_size), &run);
 	memory.spill = dataset->spill;
 	recmf_dataset_ratings(dataset, RMF_USERS, &run.ratings[RMF_USERS]);
 	recmf_dataset_ratings(dataset, RMF_ITEMS, &run.ratings[RMF_ITEMS]);
+	if (shape.n_validation > 0)
+		run.validation = held_out_ratings(dataset);
 	fill_keys(dataset->users, run.keys[RMF_USERS]);
 	fill_keys(dataset->items, run.keys[RMF_ITEMS]);
 
-	call.progress = progress;
-	call.arg = progress_arg;
-	call.iterations = fit->settings.iterations;
-	call.losses = fit->losses;
 	stopping.iterations = fit->settings.iterations;
+	stopping.patience = fit->settings.patience;
 	stopping.done = iteration_done;
 	stopping.done_arg = &call;
 	leader.workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
@@ -169,13 +201,26 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	fit->tasks = (int64 *) MemoryContextAllocZero(dataset->context, sizeof(int64) * RECMF_MAX_TEAM);
 	fit->n_processes = 1;
 
+	/* what fills in values reads tables, which is not for parallel mode */
+	if (fill)
+	{
+		recmf_check_status(rmf_run_start(&run, &leader), "train the model");
+		hooks->fill(hooks->arg, run.rows);
+	}
+
 	/* while there is a team, no error jumps out of here */
 	team = recmf_team_begin(&run, &memory, workers, leader.workspace);
 	if (team != NULL)
+	{
 		leader.team = recmf_team_core(team);
-	status = rmf_run_start(&run, &leader);
+		call.workers = recmf_team_workers(team);
+	}
+	if (!fill)
+		status = rmf_run_start(&run, &leader);
 	if (status == RMF_OK)
-		status = rmf_run_iterate(&run, &stopping, &leader, &outcome);
+		status = begin(&call);
+	if (status == RMF_OK)
+		status = rmf_run_iterate(&run, &stopping, &leader, &fit->outcome);
 	if (team != NULL)
 		fit->n_processes = recmf_team_end(team, status != RMF_OK, fit->tasks);
 	recmf_check_status(status, "train the model");
@@ -184,7 +229,6 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 	fit->items = run.rows[RMF_ITEMS];
 	fit->gram_users = run.gram[RMF_USERS];
 	fit->gram_items = run.gram[RMF_ITEMS];
-	fit->n_losses = outcome.iterations;
 	pfree(workspace);
 	return fit;
 }

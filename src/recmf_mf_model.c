@@ -711,7 +711,7 @@ start_header(MfModel *header, const RecmfDataset *dataset, const rmf_settings *s
 		header->alpha = settings->alpha;
 	header->n_users = recmf_ids_count(dataset->users);
 	header->n_items = recmf_ids_count(dataset->items);
-	header->n_ratings = dataset->by_user.n_entries;
+	header->n_ratings = recmf_dataset_n_ratings(dataset);
 	header->n_skipped = recmf_dataset_skipped(dataset);
 	header->user_id_bytes = text_bytes(dataset->users);
 	header->item_id_bytes = text_bytes(dataset->items);
@@ -738,21 +738,50 @@ recmf_mf_model_check_size(const RecmfDataset *dataset, const rmf_settings *setti
 				 errhint("Use train_model, which keeps models in tables of any size, or use fewer factors.")));
 }
 
+/*
+ * Every user's items, held out or not, ascending.  The counts fit, since the
+ * whole value is small enough.
+ */
+static void
+write_seen(const RecmfDataset *dataset, uint32 *start, int32 *seen)
+{
+	const rmf_csr *trained = &dataset->by_user;
+	const rmf_csr *held = &dataset->held_out;
+	uint32		n = 0;
+	int64		r;
+
+	if (held->n_entries == 0)
+	{
+		for (r = 0; r <= trained->n_rows; r++)
+			start[r] = (uint32) trained->start[r];
+		recmf_dataset_read_items(dataset, seen);
+		return;
+	}
+	for (r = 0; r < trained->n_rows; r++)
+	{
+		int64		a = trained->start[r];
+		int64		b = held->start[r];
+		int64		a_end = trained->start[r + 1];
+		int64		b_end = held->start[r + 1];
+
+		start[r] = n;
+		while (a < a_end || b < b_end)
+			seen[n++] = b == b_end || (a < a_end && trained->column[a] < held->column[b]) ?
+				trained->column[a++] : held->column[b++];
+	}
+	start[r] = n;
+}
+
 MfModel *
 recmf_mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
 {
-	const rmf_csr *by_user = &dataset->by_user;
-	const rmf_csr *by_item = &dataset->by_item;
 	MfModel		header;
 	MfModel    *model;
 	Layout		layout;
-	uint32	   *seen_start;
-	int32	   *item_n_ratings;
-	int32		r;
 
 	start_header(&header, dataset, &fit->settings);
-	header.loss = fit->losses[fit->n_losses - 1].total;
-	header.rmse = fit->losses[fit->n_losses - 1].rmse;
+	header.loss = fit->outcome.kept.loss.total;
+	header.rmse = fit->outcome.kept.loss.rmse;
 	lay_out(&header, &layout);
 	Assert(layout.total <= MF_MODEL_MAX_SIZE);
 
@@ -767,14 +796,9 @@ recmf_mf_model_make(const RecmfDataset *dataset, const RecmfFit *fit)
 	memcpy((char *) model + layout.item_rows, fit->items,
 		   sizeof(float4) * (Size) fit->dimensions * header.n_items);
 
-	/* The counts fit, since the whole value is small enough. */
-	seen_start = (uint32 *) ((char *) model + layout.seen_start);
-	for (r = 0; r <= header.n_users; r++)
-		seen_start[r] = (uint32) by_user->start[r];
-	recmf_dataset_read_items(dataset, (int32 *) ((char *) model + layout.seen));
-	item_n_ratings = (int32 *) ((char *) model + layout.item_n_ratings);
-	for (r = 0; r < header.n_items; r++)
-		item_n_ratings[r] = (int32) (by_item->start[r + 1] - by_item->start[r]);
+	write_seen(dataset, (uint32 *) ((char *) model + layout.seen_start), (int32 *) ((char *) model + layout.seen));
+	memcpy((char *) model + layout.item_n_ratings, recmf_dataset_counts(dataset, RMF_ITEMS),
+		   sizeof(int32) * (Size) header.n_items);
 
 	Assert(recmf_mf_model_fault(model) == NULL);
 	return model;

@@ -46,7 +46,7 @@ start_group(FunctionCallInfo fcinfo, MemoryContext aggregate_context)
 	{
 		given = DatumGetJsonbP(PG_GETARG_DATUM(4));
 		recmf_options_set_jsonb(&options, given);
-		recmf_options_check(&options);
+		recmf_options_check_aggregate(&options);
 	}
 
 	state = (TrainState *) MemoryContextAllocZero(aggregate_context, sizeof(TrainState));
@@ -144,7 +144,7 @@ recmf_mf_train_final(PG_FUNCTION_ARGS)
 		recmf_dataset_finish(dataset);
 		recmf_resolve_settings(dataset, &state->options, &settings);
 		recmf_mf_model_check_size(dataset, &settings);
-		model = recmf_mf_model_make(dataset, recmf_fit(dataset, &state->options, NULL, NULL));
+		model = recmf_mf_model_make(dataset, recmf_fit(dataset, &state->options, NULL));
 	}
 
 	MemoryContextDelete(dataset->context);

@@ -10,10 +10,12 @@
 #include <float.h>
 #include <math.h>
 
+#include "datatype/timestamp.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/numeric.h"
+#include "utils/timestamp.h"
 #include "utils/varlena.h"
 
 #include "recmf_compat.h"
@@ -21,6 +23,9 @@
 
 /* Names and values are cut to this many bytes in messages. */
 #define MESSAGE_BYTES 64
+
+/* Of time_limit, in seconds. */
+#define MAX_TIME_LIMIT (10.0 * DAYS_PER_YEAR * SECS_PER_DAY)
 
 /* How far a misspelt name may be from the one that is suggested. */
 #define MAX_EDITS 4
@@ -31,7 +36,9 @@ typedef enum OptionKind
 	OPTION_INTEGER,				/* int32, 0 means by rule */
 	OPTION_NUMBER,				/* double, NAN means by rule */
 	OPTION_SEED,				/* any bigint */
-	OPTION_SOLVER
+	OPTION_SOLVER,
+	OPTION_WARM_START,			/* boolean; not one of rmf_settings */
+	OPTION_TIME_LIMIT			/* interval or seconds; not one of rmf_settings */
 } OptionKind;
 
 typedef struct Option
@@ -67,6 +74,14 @@ static const Option option_table[] = {
 	"a whole number in the range of bigint", 0, NULL},
 	{"solver", OPTION_SOLVER, offsetof(rmf_settings, solver), 0, 0,
 	"auto, exact or cg", 0, NULL},
+	{"validation_fraction", OPTION_NUMBER, offsetof(rmf_settings, validation_fraction), 0, 0.5,
+	"a number between 0 and 0.5", 0, NULL},
+	{"patience", OPTION_INTEGER, offsetof(rmf_settings, patience), 1, 1000,
+	"a whole number between 1 and 1000", 0, NULL},
+	{"warm_start", OPTION_WARM_START, 0, 0, 0,
+	"true or false", 0, NULL},
+	{"time_limit", OPTION_TIME_LIMIT, 0, 0, 0,
+	"an interval or a number of seconds, greater than 0 and at most ten years", 0, NULL},
 };
 
 /* What other libraries call it; the hint is the name of ours, or a sentence (with a full stop). */
@@ -80,6 +95,8 @@ static const char no_learning_rate[] =
 "Alternating least squares has no learning rate: every step solves for the factors. Leave it out.";
 static const char no_batches[] =
 "Alternating least squares has no batches: every iteration goes over all ratings. Leave it out.";
+static const char use_validation[] =
+"Use \"validation_fraction\": a validation ends training when it gets no better, and keeps the best iteration.";
 static const char use_feedback[] =
 "Use \"feedback\" with the value implicit (counts, orders, clicks) or explicit (grades) instead.";
 
@@ -142,6 +159,21 @@ static const OptionAlias alias_table[] = {
 	{"algorithm", "solver"},
 	{"use_cg", "solver"},
 	{"use_cholesky", "solver"},
+	{"early_stopping", use_validation},
+	{"early_stop", use_validation},
+	{"earlyStopping", use_validation},
+	{"early_stopping_rounds", "patience"},
+	{"n_iter_no_change", "patience"},
+	{"validation_split", "validation_fraction"},
+	{"validation_size", "validation_fraction"},
+	{"val_fraction", "validation_fraction"},
+	{"test_size", "validation_fraction"},
+	{"holdout", "validation_fraction"},
+	{"warmstart", "warm_start"},
+	{"warmStart", "warm_start"},
+	{"init_factors", "warm_start"},
+	{"timeout", "time_limit"},
+	{"max_time", "time_limit"},
 	{"implicit", use_feedback},
 	{"implicitPrefs", use_feedback},
 	{"implicit_prefs", use_feedback},
@@ -165,6 +197,22 @@ static bool
 is_word(const Option *option)
 {
 	return option->kind == OPTION_FEEDBACK || option->kind == OPTION_SOLVER;
+}
+
+/* One of rmf_settings? */
+static bool
+is_setting(const Option *option)
+{
+	return option->kind != OPTION_WARM_START && option->kind != OPTION_TIME_LIMIT;
+}
+
+/* Without a meaning where nothing is held out? */
+static bool
+is_of_validation(const Option *option)
+{
+	return is_setting(option) &&
+		(option->offset == offsetof(rmf_settings, validation_fraction) ||
+		 option->offset == offsetof(rmf_settings, patience));
 }
 
 static char *
@@ -254,6 +302,7 @@ bad_value(const Option *option, const char *value)
 			 errmsg("invalid value for training option \"%s\": %s", option->name, cut(value)),
 			 errdetail("It must be %s.", option->range),
 			 option->kind == OPTION_SEED ? errhint("Leave the option out for the default.") :
+			 !is_setting(option) || is_of_validation(option) ? 0 :
 			 errhint("Leave the option out to let a rule choose by the data.")));
 }
 
@@ -313,6 +362,20 @@ solver_from_name(const char *name)
 	return RMF_SOLVER_AUTO;		/* keep compiler quiet */
 }
 
+/* An interval, or a number of seconds, which interval's input takes as such. */
+static double
+seconds_from_text(const Option *option, const char *value)
+{
+	Interval   *interval = DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(value),
+																 ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	double		seconds = ((double) interval->month * DAYS_PER_MONTH + interval->day) * SECS_PER_DAY +
+		(double) interval->time / USECS_PER_SEC;
+
+	if (!(seconds > 0 && seconds <= MAX_TIME_LIMIT))
+		bad_value(option, value);
+	return seconds;
+}
+
 static void
 set_option(RecmfOptions *options, const Option *option, const char *value)
 {
@@ -344,6 +407,13 @@ set_option(RecmfOptions *options, const Option *option, const char *value)
 		case OPTION_SOLVER:
 			*(rmf_solver *) field = solver_from_name(value);
 			break;
+		case OPTION_WARM_START:
+			if (!parse_bool(value, &options->warm_start))
+				bad_value(option, value);
+			break;
+		case OPTION_TIME_LIMIT:
+			options->time_limit = seconds_from_text(option, value);
+			break;
 	}
 }
 
@@ -374,6 +444,12 @@ unset_option(RecmfOptions *options, const Option *option)
 		case OPTION_SOLVER:
 			options->settings.solver = defaults.solver;
 			break;
+		case OPTION_WARM_START:
+			options->warm_start = false;
+			break;
+		case OPTION_TIME_LIMIT:
+			options->time_limit = NAN;
+			break;
 	}
 }
 
@@ -382,6 +458,8 @@ recmf_options_init(RecmfOptions *options)
 {
 	rmf_settings_init(&options->settings, RMF_IMPLICIT);
 	options->feedback_given = false;
+	options->warm_start = false;
+	options->time_limit = NAN;
 }
 
 void
@@ -411,22 +489,26 @@ set_from_json(RecmfOptions *options, const Option *option, const JsonbValue *val
 			unset_option(options, option);
 			break;
 		case jbvNumeric:
-			if (is_word(option))
+			if (is_word(option) || option->kind == OPTION_WARM_START)
 				wrong_type(option, "a number", NULL);
 			set_option(options, option,
 					   DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric))));
 			break;
 		case jbvString:
 			string = pnstrdup(value->val.string.val, value->val.string.len);
-			if (!is_word(option))
+			if (!is_word(option) && option->kind != OPTION_TIME_LIMIT)
 				wrong_type(option, "a string",
-						   psprintf("Write the number without quotes, as in {\"%s\": %s}.", option->name,
+						   psprintf("Write the %s without quotes, as in {\"%s\": %s}.",
+									option->kind == OPTION_WARM_START ? "word" : "number", option->name,
+									option->kind == OPTION_WARM_START ? "true" :
 									option->kind == OPTION_NUMBER ? "0.1" : "42"));
 			set_option(options, option, string);
 			pfree(string);
 			break;
 		case jbvBool:
-			wrong_type(option, "a boolean", NULL);
+			if (option->kind != OPTION_WARM_START)
+				wrong_type(option, "a boolean", NULL);
+			set_option(options, option, value->val.boolean ? "true" : "false");
 			break;
 		default:
 			wrong_type(option, "an array or object", NULL);
@@ -487,6 +569,23 @@ recmf_options_check(const RecmfOptions *options)
 	}
 }
 
+void
+recmf_options_check_aggregate(const RecmfOptions *options)
+{
+	recmf_options_check(options);
+	if (options->warm_start)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("mf_train has no option \"warm_start\""),
+				 errdetail("An aggregate knows of no model before."),
+				 errhint("Use train_model.")));
+	if (!isnan(options->time_limit))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("mf_train has no option \"time_limit\""),
+				 errhint("Use fewer iterations, or train_model.")));
+}
+
 /* The shortest decimal that reads back as the same double. */
 static Numeric
 numeric_from_double(double number)
@@ -512,7 +611,9 @@ recmf_settings_to_jsonb(const rmf_settings *settings)
 		JsonbValue	key;
 		JsonbValue	value;
 
-		if (option->feedback != 0 && option->feedback != (int) settings->feedback)
+		if (!is_setting(option) || (option->feedback != 0 && option->feedback != (int) settings->feedback))
+			continue;
+		if (is_of_validation(option) && !(settings->validation_fraction > 0))
 			continue;
 
 		key.type = jbvString;
@@ -540,6 +641,9 @@ recmf_settings_to_jsonb(const rmf_settings *settings)
 				value.type = jbvString;
 				value.val.string.val = unconstify(char *, solver_names[*(const rmf_solver *) field]);
 				value.val.string.len = strlen(value.val.string.val);
+				break;
+			case OPTION_WARM_START:
+			case OPTION_TIME_LIMIT:
 				break;
 		}
 		pushJsonbValue(&state, WJB_KEY, &key);

@@ -19,6 +19,10 @@ typedef struct RecmfOptions
 {
 	rmf_settings settings;		/* feedback already set; the rest by rule unless given */
 	bool		feedback_given;
+
+	/* train_model alone */
+	bool		warm_start;		/* from the factors of the version before */
+	double		time_limit;		/* seconds; NAN: none */
 } RecmfOptions;
 
 /* implicit feedback, all else by rule. */
@@ -38,7 +42,10 @@ extern void recmf_options_set(RecmfOptions *options, const char *name, const cha
 /* Contradictions, such as alpha with explicit feedback: error.  Call after all are set. */
 extern void recmf_options_check(const RecmfOptions *options);
 
-/* Resolved settings as a jsonb object with our names. */
+/* The same where there is neither a version before nor a run of its own to limit: in mf_train. */
+extern void recmf_options_check_aggregate(const RecmfOptions *options);
+
+/* Resolved settings as a jsonb object with our names; without those of a validation that was not wanted. */
 extern Jsonb *recmf_settings_to_jsonb(const rmf_settings *settings);
 
 /* "explicit" / "implicit" */

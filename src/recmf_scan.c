@@ -291,7 +291,7 @@ take_message(Receivers *all, Receiver *receiver, const char *data)
 		all->user[i] = receiver->users.number[user[i]];
 		all->item[i] = receiver->items.number[item[i]];
 	}
-	recmf_dataset_append(dataset, n, all->user, all->item, rating, weight);
+	recmf_dataset_take_rows(dataset, n, all->user, all->item, rating, weight);
 }
 
 /* Takes what has arrived; true if there was anything, or a worker has given up its queue. */
@@ -374,12 +374,6 @@ workers_for(Relation table)
 }
 
 static void
-append_rows(void *arg, int n, const int32 *user, const int32 *item, const float *rating, const float *weight)
-{
-	recmf_dataset_append((RecmfDataset *) arg, n, user, item, rating, weight);
-}
-
-static void
 add_skipped(RecmfSkipped *sum, const RecmfSkipped *more)
 {
 	sum->null += more->null;
@@ -448,7 +442,11 @@ scan_in_parallel(Relation table, const RecmfRowShape *shape, RecmfDataset *datas
 	receive_the_rest(receivers);
 	WaitForParallelWorkersToFinish(parallel);
 	for (i = 0; i < receivers->n; i++)
+	{
 		add_skipped(&dataset->skipped, &shared->skipped[i]);
+		if (receivers->receiver[i].users.count > 0)
+			dataset->helpers++;
+	}
 	dataset->workers_memory = 0;
 	DestroyParallelContext(parallel);
 	ExitParallelMode();
@@ -460,7 +458,7 @@ recmf_scan_table(Relation table, const RecmfRowShape *shape, RecmfDataset *datas
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "recmf scan", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	RecmfRows  *rows = recmf_rows_create(shape, dataset->users, dataset->items, &dataset->skipped,
-										 append_rows, dataset);
+										 recmf_dataset_take_rows, dataset);
 	int			workers = workers_for(table);
 	shm_mq	   *queues[RECMF_MAX_TEAM];
 	RecmfMemory *memory = workers > 0 ? make_queues(workers, queues) : NULL;

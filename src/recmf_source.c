@@ -41,6 +41,7 @@
 
 #include "recmf_compat.h"
 #include "recmf_names.h"
+#include "recmf_progress.h"
 #include "recmf_registry.h"
 #include "recmf_scan.h"
 #include "recmf_source.h"
@@ -332,12 +333,6 @@ receiver_destroy(DestReceiver *self)
 {
 }
 
-static void
-dataset_sink(void *arg, int n, const int32 *user, const int32 *item, const float *rating, const float *weight)
-{
-	recmf_dataset_append((RecmfDataset *) arg, n, user, item, rating, weight);
-}
-
 /* Adds a column of numbers to the SELECT list, and to the shape by what it is there. */
 static void
 add_number_column(StringInfo statement, const char *column, Oid type, int *n_columns,
@@ -429,7 +424,7 @@ read_result(SPIPlanPtr plan, const RecmfRowShape *shape, RecmfDataset *dataset)
 			.rDestroy = receiver_destroy,
 			.mydest = DestNone,
 		},
-		.rows = recmf_rows_create(shape, dataset->users, dataset->items, &dataset->skipped, dataset_sink, dataset),
+		.rows = recmf_rows_create(shape, dataset->users, dataset->items, &dataset->skipped, recmf_dataset_take_rows, dataset),
 	};
 	SPIExecuteOptions options = {.read_only = true, .dest = &receiver.pub};
 	bool		read_only;
@@ -475,6 +470,7 @@ recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 	if (!read_table(plan, &shape, dataset))
 		read_result(plan, &shape, dataset);
 	SPI_freeplan(plan);
+	recmf_progress_rows(dataset->n_triples + recmf_dataset_skipped(dataset));
 }
 
 static int64

@@ -240,7 +240,7 @@ typedef struct Side
 	Oid			id_collation;
 	const float *rows;
 	int32		bias_position;	/* -1: no biases */
-	const rmf_csr *ratings;		/* by rows of this side */
+	const int32 *counts;		/* of each row's ratings */
 	Oid			old_table;
 	Oid			old_view;
 	char	   *table;			/* qualified and quoted */
@@ -306,7 +306,7 @@ fill_table(const Side *side, int32 dimensions)
 				slot->tts_values[2] = Float4GetDatum(factors[side->bias_position]);
 			else
 				slot->tts_isnull[2] = true;
-			slot->tts_values[3] = Int32GetDatum((int32) (side->ratings->start[row + 1] - side->ratings->start[row]));
+			slot->tts_values[3] = Int32GetDatum(side->counts[row]);
 			ExecStoreVirtualTuple(slot);
 		}
 		table_multi_insert(relation, slots, n_slots, command, TABLE_INSERT_SKIP_FSM, bulk);
@@ -424,19 +424,20 @@ float4_array(int n, const float *values)
 Datum
 recmf_losses_array(const RecmfFit *fit)
 {
-	Datum	   *elements = palloc(sizeof(Datum) * Max(fit->n_losses, 1));
+	int			n = fit->outcome.iterations;
+	Datum	   *elements = palloc(sizeof(Datum) * n);
 	int			i;
 
-	for (i = 0; i < fit->n_losses; i++)
-		elements[i] = Float8GetDatum(fit->losses[i].total);
-	return PointerGetDatum(construct_array(elements, fit->n_losses, FLOAT8OID, sizeof(float8),
+	for (i = 0; i < n; i++)
+		elements[i] = Float8GetDatum(fit->iterations[i].loss.total);
+	return PointerGetDatum(construct_array(elements, n, FLOAT8OID, sizeof(float8),
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 static void
 register_version(const RecmfStored *stored, int32 version, const char *source_text, const RecmfSource *source,
 				 const RecmfDataset *dataset, const RecmfFit *fit, const Side *items, const Side *users,
-				 const RecmfSeconds *seconds)
+				 Datum metrics, const RecmfSeconds *seconds)
 {
 	int			gram_length = fit->settings.factors * fit->settings.factors;
 	const struct
@@ -454,12 +455,13 @@ register_version(const RecmfStored *stored, int32 version, const char *source_te
 		{"settings", JSONBOID, JsonbPGetDatum(recmf_settings_to_jsonb(&fit->settings)), false},
 		{"n_users", INT8OID, Int64GetDatum(recmf_ids_count(dataset->users)), false},
 		{"n_items", INT8OID, Int64GetDatum(recmf_ids_count(dataset->items)), false},
-		{"n_ratings", INT8OID, Int64GetDatum(dataset->stats.n_entries), false},
+		{"n_ratings", INT8OID, Int64GetDatum(recmf_dataset_n_ratings(dataset)), false},
 		{"n_skipped", INT8OID, Int64GetDatum(recmf_dataset_skipped(dataset)), false},
 		{"rating_mean", FLOAT8OID, Float8GetDatum(dataset->stats.mean), false},
 		{"rating_min", FLOAT8OID, Float8GetDatum(dataset->stats.min), false},
 		{"rating_max", FLOAT8OID, Float8GetDatum(dataset->stats.max), false},
 		{"loss", FLOAT8ARRAYOID, recmf_losses_array(fit), false},
+		{"metrics", JSONBOID, metrics, false},
 		{"seconds", JSONBOID, DirectFunctionCall1(jsonb_in,
 												  CStringGetDatum(psprintf("{\"read\": %.6f, \"train\": %.6f, \"write\": %.6f}",
 																		   seconds->read, seconds->train, seconds->write))), false},
@@ -594,7 +596,7 @@ drop_old_versions(const RecmfStored *stored, int32 oldest_kept)
 
 int32
 recmf_store_write(const RecmfStored *stored, const char *source_text, const RecmfSource *source,
-				  RecmfDataset *dataset, const RecmfFit *fit, RecmfSeconds *seconds)
+				  RecmfDataset *dataset, const RecmfFit *fit, Datum metrics, RecmfSeconds *seconds)
 {
 	bool		has_bias = fit->settings.feedback == RMF_EXPLICIT;
 	int32		version = stored->last_version + 1;
@@ -602,13 +604,13 @@ recmf_store_write(const RecmfStored *stored, const char *source_text, const Recm
 		.what = "items", .id_column = "item_id", .ids = dataset->items,
 		.id_collation = source->item_collation, .rows = fit->items,
 		.bias_position = has_bias ? rmf_bias_position(&fit->problem, RMF_ITEMS) : -1,
-		.ratings = &dataset->by_item, .old_table = stored->items, .old_view = stored->items_view,
+		.counts = recmf_dataset_counts(dataset, RMF_ITEMS), .old_table = stored->items, .old_view = stored->items_view,
 	};
 	Side		users = {
 		.what = "users", .id_column = "user_id", .ids = dataset->users,
 		.id_collation = source->user_collation, .rows = fit->users,
 		.bias_position = has_bias ? rmf_bias_position(&fit->problem, RMF_USERS) : -1,
-		.ratings = &dataset->by_user, .old_table = stored->users, .old_view = stored->users_view,
+		.counts = recmf_dataset_counts(dataset, RMF_USERS), .old_table = stored->users, .old_view = stored->users_view,
 	};
 	Side	   *sides[2] = {&items, &users};
 	instr_time	start;
@@ -628,7 +630,7 @@ recmf_store_write(const RecmfStored *stored, const char *source_text, const Recm
 	INSTR_TIME_SUBTRACT(end, start);
 	seconds->write = INSTR_TIME_GET_DOUBLE(end);
 
-	register_version(stored, version, source_text, source, dataset, fit, &items, &users, seconds);
+	register_version(stored, version, source_text, source, dataset, fit, &items, &users, metrics, seconds);
 	/* the version before stays: a session may just have looked it up */
 	drop_old_versions(stored, stored->last_version);
 	return version;

@@ -419,6 +419,12 @@ recmf_team_core(const RecmfTeam *team)
 	return &team->core;
 }
 
+int
+recmf_team_workers(const RecmfTeam *team)
+{
+	return team->parallel->nworkers_launched;
+}
+
 static void
 finish_workers(void *arg)
 {

@@ -57,6 +57,9 @@ extern RecmfTeam *recmf_team_begin(const rmf_run *run, const RecmfRunMemory *mem
 /* What rmf_run_start() and rmf_run_iterate() need of a team. */
 extern const rmf_team *recmf_team_core(const RecmfTeam *team);
 
+/* How many workers were launched. */
+extern int	recmf_team_workers(const RecmfTeam *team);
+
 /*
  * Ends the workers and the subtransaction.  "failed": at once, else as they
  * finish.  An error that a worker ends with is raised.  tasks (may be NULL):

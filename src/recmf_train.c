@@ -12,6 +12,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
@@ -23,16 +25,20 @@
 #include "portability/instr_time.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/timestamp.h"
 
 #include "recmf_compat.h"
 #include "recmf_dataset.h"
 #include "recmf_names.h"
 #include "recmf_options.h"
+#include "recmf_progress.h"
 #include "recmf_registry.h"
 #include "recmf_source.h"
 #include "recmf_status.h"
 #include "recmf_store.h"
+#include "recmf_warm.h"
 
 /* train_model()'s arguments, in order */
 enum
@@ -44,22 +50,30 @@ enum
 	ARG_RATING_COL,
 	ARG_WEIGHT_COL,
 	ARG_FIRST_OPTION,
-	ARG_OPTIONS = ARG_FIRST_OPTION + 9,
+	ARG_OPTIONS = ARG_FIRST_OPTION + 13,
 	ARG_VERBOSE
 };
 
 static const char *const option_names[ARG_OPTIONS - ARG_FIRST_OPTION] = {
 	"feedback", "factors", "iterations", "regularization", "regularization_scaling",
-	"bias_regularization", "alpha", "seed", "solver"
+	"bias_regularization", "alpha", "seed", "solver", "warm_start", "validation_fraction", "patience",
+	"time_limit"
 };
 
 #define PROGRESS_WIDTH 30
 
-typedef struct Progress
+/* A run, as the hooks of recmf_fit() see it. */
+typedef struct Run
 {
+	const RecmfOptions *options;
 	bool		verbose;
-	instr_time	start;
-} Progress;
+	const RecmfDataset *dataset;
+	instr_time	called;			/* when train_model was called: what the time limit counts from */
+	instr_time	iterating;		/* when the first iteration began */
+	TimestampTz deadline;		/* of the time limit, DT_NOEND for none */
+	RecmfModel *old;			/* the version to start from, or NULL */
+	RecmfWarmCounts known;		/* what that knew */
+} Run;
 
 PG_FUNCTION_INFO_V1(recmf_train_model);
 PG_FUNCTION_INFO_V1(recmf_drop_model);
@@ -74,22 +88,126 @@ seconds_since(const instr_time *start)
 	return INSTR_TIME_GET_DOUBLE(now);
 }
 
-static void
-show_progress(void *arg, const rmf_iteration *iteration, int iterations)
+/* The name of what rmf_iteration.metric is. */
+static const char *
+metric_name(rmf_feedback feedback)
 {
-	Progress   *progress = arg;
-	double		elapsed;
-	int			done;
+	return feedback == RMF_EXPLICIT ? "RMSE" : "NDCG@" CppAsString2(RMF_VALIDATED_LENGTH);
+}
 
-	if (!progress->verbose)
-		return;
-	elapsed = seconds_since(&progress->start);
-	done = PROGRESS_WIDTH * iteration->number / iterations;
+/* Hook: puts the old factors in the place of the start values. */
+static void
+fill(void *arg, float *const rows[2])
+{
+	Run		   *run = (Run *) arg;
+
+	recmf_progress_phase(RECMF_PHASE_WARM_START);
+	run->known = recmf_warm_load(run->old, run->dataset, rows);
+	if (run->verbose)
+		ereport(INFO,
+				(errmsg_internal("started from version %d, which knew " INT64_FORMAT " of %d users and " INT64_FORMAT " of %d items",
+								 run->old->version,
+								 run->known.users, recmf_ids_count(run->dataset->users),
+								 run->known.items, recmf_ids_count(run->dataset->items))));
+}
+
+/* Hook: the first iteration begins. */
+static void
+begin(void *arg, int iterations, int workers)
+{
+	Run		   *run = (Run *) arg;
+	int64		n_held_out = run->dataset->held_out.n_entries;
+
+	if (run->verbose && n_held_out > 0)
+		ereport(INFO,
+				(errmsg_internal("held out " INT64_FORMAT " ratings to validate with", n_held_out)));
+	INSTR_TIME_SET_CURRENT(run->iterating);
+	recmf_progress_workers(workers);
+	recmf_progress_phase(RECMF_PHASE_TRAINING);
+	recmf_progress_iteration(0, iterations, NAN, NAN, run->deadline);
+}
+
+static void
+show_iteration(const Run *run, const rmf_iteration *iteration, int iterations)
+{
+	double		elapsed = seconds_since(&run->iterating);
+	double		left = elapsed / iteration->number * (iterations - iteration->number);
+	int			done = PROGRESS_WIDTH * iteration->number / iterations;
+	char		metric[64] = "";
+
+	if (!isnan(iteration->metric))
+		snprintf(metric, sizeof(metric), ", %s %.4f",
+				 metric_name(run->options->settings.feedback), iteration->metric);
+	if (!isnan(run->options->time_limit))
+		left = Min(left, Max(run->options->time_limit - seconds_since(&run->called), 0));
 	ereport(INFO,
-			(errmsg_internal("iteration %*d/%d [%.*s%*s] loss %.6g, %.1f s left",
+			(errmsg_internal("iteration %*d/%d [%.*s%*s] loss %.6g%s, %.1f s left",
 							 iterations > 99 ? 4 : 2, iteration->number, iterations,
 							 done, "##############################", PROGRESS_WIDTH - done, "",
-							 iteration->loss.total, elapsed / iteration->number * (iterations - iteration->number))));
+							 iteration->loss.total, metric, left)));
+}
+
+/* Hook: an iteration is done. */
+static rmf_verdict
+iterated(void *arg, const rmf_iteration *iteration, int iterations)
+{
+	const Run  *run = (const Run *) arg;
+
+	recmf_progress_iteration(iteration->number, iterations, iteration->loss.total, iteration->metric,
+							 run->deadline);
+	if (run->verbose)
+		show_iteration(run, iteration, iterations);
+	return seconds_since(&run->called) >= run->options->time_limit ? RMF_STOP : RMF_GO_ON;
+}
+
+/* Why a run ended before its last iteration, to whoever waits for it. */
+static void
+report_ending(const Run *run, const RecmfFit *fit)
+{
+	const rmf_outcome *outcome = &fit->outcome;
+
+	if (outcome->ending == RMF_ENDED_STOPPED)
+		ereport(NOTICE,
+				(errmsg("training stopped at its time limit after %d of %d iterations",
+						outcome->iterations, fit->settings.iterations)));
+	if (!run->verbose)
+		return;
+	if (outcome->ending == RMF_ENDED_EARLY)
+		ereport(INFO,
+				(errmsg_internal("stopped early: nothing better since iteration %d", outcome->kept.number)));
+	if (!isnan(outcome->kept.metric))
+		ereport(INFO,
+				(errmsg_internal("kept iteration %d, %s %.4f", outcome->kept.number,
+								 metric_name(fit->settings.feedback), outcome->kept.metric)));
+}
+
+/* What came out, for the registry. */
+static Datum
+metrics_of(const Run *run, const RecmfFit *fit)
+{
+	static const char *const endings[] = {
+		[RMF_ENDED_COMPLETE] = "complete", [RMF_ENDED_EARLY] = "early", [RMF_ENDED_STOPPED] = "time limit"
+	};
+	const rmf_outcome *outcome = &fit->outcome;
+	StringInfoData json;
+	int			i;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"iterations\": %d, \"best_iteration\": %d, \"ended\": \"%s\"",
+					 outcome->iterations, outcome->kept.number, endings[outcome->ending]);
+	if (run->old != NULL)
+		appendStringInfo(&json, ", \"started_from\": {\"version\": %d, \"users\": " INT64_FORMAT ", \"items\": " INT64_FORMAT "}",
+						 run->old->version, run->known.users, run->known.items);
+	if (!isnan(outcome->kept.metric))
+	{
+		appendStringInfo(&json, ", \"validation\": {\"ratings\": " INT64_FORMAT ", \"metric\": \"%s\", \"values\": [",
+						 run->dataset->held_out.n_entries, metric_name(fit->settings.feedback));
+		for (i = 0; i < outcome->iterations; i++)
+			appendStringInfo(&json, "%s%.9g", i > 0 ? ", " : "", fit->iterations[i].metric);
+		appendStringInfoString(&json, "]}");
+	}
+	appendStringInfoChar(&json, '}');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
 
 static char *
@@ -201,58 +319,58 @@ report_estimate(const RecmfSource *source, const RecmfDataset *dataset)
 							 n_rows, n_users, n_items, recmf_need_describe(&need))));
 }
 
-Datum
-recmf_train_model(PG_FUNCTION_ARGS)
+/* The run itself; recmf_progress_begin() has been called. */
+static Datum
+train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 {
-	char	   *model;
-	char	   *source_text;
-	char	   *user_col;
-	char	   *item_col;
+	char	   *source_text = text_arg(fcinfo, ARG_SOURCE, "source");
+	char	   *user_col = text_arg(fcinfo, ARG_USER_COL, "user_col");
+	char	   *item_col = text_arg(fcinfo, ARG_ITEM_COL, "item_col");
 	char	   *rating_col = PG_ARGISNULL(ARG_RATING_COL) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_RATING_COL));
 	char	   *weight_col = PG_ARGISNULL(ARG_WEIGHT_COL) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_WEIGHT_COL));
 	RecmfOptions options;
-	Progress	progress = {.verbose = !PG_ARGISNULL(ARG_VERBOSE) && PG_GETARG_BOOL(ARG_VERBOSE)};
+	Run			run = {
+		.options = &options,
+		.verbose = !PG_ARGISNULL(ARG_VERBOSE) && PG_GETARG_BOOL(ARG_VERBOSE),
+		.deadline = DT_NOEND
+	};
+	RecmfFitHooks hooks = {.begin = begin, .iterated = iterated, .arg = &run};
 	RecmfSeconds seconds = {0};
+	instr_time	start;
 	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext run;
+	MemoryContext context;
 	RecmfSource *source;
 	RecmfStored *stored;
 	RecmfDataset *dataset;
 	RecmfFit   *fit;
-	TupleDesc	columns;
 	Datum		values[10];
 	bool		nulls[10] = {0};
 	int32		version;
 	int			path;
 
-	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("train_model must be called where a row is expected")));
-	columns = BlessTupleDesc(columns);
-
-	model = model_arg(fcinfo, ARG_MODEL);
-	source_text = text_arg(fcinfo, ARG_SOURCE, "source");
-	user_col = text_arg(fcinfo, ARG_USER_COL, "user_col");
-	item_col = text_arg(fcinfo, ARG_ITEM_COL, "item_col");
 	collect_options(fcinfo, &options);
-
-	PreventCommandIfReadOnly("train_model()");
-	PreventCommandIfParallelMode("train_model()");
-	PreventCommandDuringRecovery("train_model()");
+	INSTR_TIME_SET_CURRENT(run.called);
+	if (!isnan(options.time_limit))
+		run.deadline = GetCurrentTimestamp() + (int64) (options.time_limit * USECS_PER_SEC);
 	recmf_blas_check_once();
 
-	run = AllocSetContextCreate(caller, "recmf training", ALLOCSET_DEFAULT_SIZES);
+	context = AllocSetContextCreate(caller, "recmf training", ALLOCSET_DEFAULT_SIZES);
 	SPI_connect();
-	MemoryContextSwitchTo(run);
+	MemoryContextSwitchTo(context);
 
 	source = recmf_source_open(source_text, user_col, item_col, rating_col, weight_col);
 	stored = recmf_store_open(model, source);
+	if (options.warm_start)
+		run.old = recmf_warm_open(stored, &options);
+	if (run.old != NULL)
+		hooks.fill = fill;
 
-	INSTR_TIME_SET_CURRENT(progress.start);
-	dataset = recmf_dataset_create(run, source->user_type, source->item_type, &options.settings,
+	INSTR_TIME_SET_CURRENT(start);
+	recmf_progress_phase(RECMF_PHASE_READING);
+	dataset = recmf_dataset_create(context, source->user_type, source->item_type, &options.settings,
 								   weight_col != NULL && recmf_keeps_weights(options.settings.feedback));
-	if (progress.verbose)
+	run.dataset = dataset;
+	if (run.verbose)
 		report_estimate(source, dataset);
 	recmf_source_read(source, dataset);
 	report_skipped(dataset, weight_col != NULL);
@@ -264,15 +382,16 @@ recmf_train_model(PG_FUNCTION_ARGS)
 				 ? errdetail("All of its " INT64_FORMAT " rows were skipped.",
 							 recmf_dataset_skipped(dataset))
 				 : errdetail("It has no rows that the current role can see.")));
+	recmf_progress_phase(RECMF_PHASE_SORTING);
 	recmf_dataset_finish(dataset);
-	seconds.read = seconds_since(&progress.start);
-	if (progress.verbose)
+	seconds.read = seconds_since(&start);
+	if (run.verbose)
 		ereport(INFO,
-				(errmsg_internal("read " INT64_FORMAT " ratings of %d users and %d items in %.1f s",
-								 dataset->stats.n_entries, recmf_ids_count(dataset->users),
-								 recmf_ids_count(dataset->items), seconds.read)));
+				(errmsg_internal("read " INT64_FORMAT " ratings of %d users and %d items in %.1f s by %d processes",
+								 recmf_dataset_n_ratings(dataset), recmf_ids_count(dataset->users),
+								 recmf_ids_count(dataset->items), seconds.read, 1 + dataset->helpers)));
 
-	if (progress.verbose)
+	if (run.verbose)
 	{
 		RecmfNeed	need;
 
@@ -281,15 +400,17 @@ recmf_train_model(PG_FUNCTION_ARGS)
 				(errmsg_internal("memory: %s", recmf_need_describe(&need))));
 	}
 
-	INSTR_TIME_SET_CURRENT(progress.start);
-	fit = recmf_fit(dataset, &options, show_progress, &progress);
-	seconds.train = seconds_since(&progress.start);
+	INSTR_TIME_SET_CURRENT(start);
+	fit = recmf_fit(dataset, &options, &hooks);
+	seconds.train = seconds_since(&start);
+	report_ending(&run, fit);
 
-	if (progress.verbose)
+	if (run.verbose)
 		report_processes(fit);
 
+	recmf_progress_phase(RECMF_PHASE_WRITING);
 	path = recmf_pin_search_path(NULL);
-	version = recmf_store_write(stored, source_text, source, dataset, fit, &seconds);
+	version = recmf_store_write(stored, source_text, source, dataset, fit, metrics_of(&run, fit), &seconds);
 	recmf_unpin_search_path(path);
 	recmf_source_warn_slow_lookup(source);
 
@@ -298,15 +419,46 @@ recmf_train_model(PG_FUNCTION_ARGS)
 	values[1] = Int32GetDatum(version);
 	values[2] = Int64GetDatum(recmf_ids_count(dataset->users));
 	values[3] = Int64GetDatum(recmf_ids_count(dataset->items));
-	values[4] = Int64GetDatum(dataset->stats.n_entries);
+	values[4] = Int64GetDatum(recmf_dataset_n_ratings(dataset));
 	values[5] = Int64GetDatum(recmf_dataset_skipped(dataset));
 	values[6] = recmf_losses_array(fit);
 	values[7] = Float8GetDatum(seconds.read);
 	values[8] = Float8GetDatum(seconds.train);
 	values[9] = Float8GetDatum(seconds.write);
 	SPI_finish();
-	MemoryContextDelete(run);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(columns, values, nulls)));
+	MemoryContextDelete(context);
+	return HeapTupleGetDatum(heap_form_tuple(columns, values, nulls));
+}
+
+Datum
+recmf_train_model(PG_FUNCTION_ARGS)
+{
+	char	   *model;
+	TupleDesc	columns;
+	volatile Datum result = (Datum) 0;
+
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("train_model must be called where a row is expected")));
+	columns = BlessTupleDesc(columns);
+
+	model = model_arg(fcinfo, ARG_MODEL);
+	PreventCommandIfReadOnly("train_model()");
+	PreventCommandIfParallelMode("train_model()");
+	PreventCommandDuringRecovery("train_model()");
+
+	PG_TRY();
+	{
+		recmf_progress_begin(model);
+		result = train(fcinfo, model, columns);
+	}
+	PG_FINALLY();
+	{
+		recmf_progress_end();
+	}
+	PG_END_TRY();
+	PG_RETURN_DATUM(result);
 }
 
 Datum

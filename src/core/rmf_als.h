@@ -115,6 +115,8 @@ typedef struct rmf_settings
 	int32_t		nonnegative;	/* 0 or 1; explicit and implicit only, not with RMF_SOLVER_CG */
 	uint64_t	seed;
 	rmf_solver	solver;
+	double		validation_fraction;	/* of the ratings, held out to validate with: 0 <= fraction <= 0.5 */
+	int32_t		patience;		/* with validation: iterations in a row without a better metric that end training */
 } rmf_settings;
 
 /* All settings "by rule", seed 42, solver auto. */

@@ -66,6 +66,10 @@
 #define DEFAULT_FACTORS 64
 #define DEFAULT_SEED 42
 
+/* The metric of a few hundred users goes up and down by itself; see rmf_settings.validation_fraction. */
+#define MAX_VALIDATION_FRACTION 0.5
+#define DEFAULT_PATIENCE 3
+
 void
 rmf_settings_init(rmf_settings *settings, rmf_feedback feedback)
 {
@@ -85,6 +89,8 @@ rmf_settings_init(rmf_settings *settings, rmf_feedback feedback)
 	settings->nonnegative = 0;
 	settings->seed = DEFAULT_SEED;
 	settings->solver = RMF_SOLVER_AUTO;
+	settings->validation_fraction = NAN;
+	settings->patience = 0;
 }
 
 static void
@@ -139,6 +145,10 @@ setting_out_of_range(const rmf_settings *settings)
 		return "bias_regularization";
 	if (settings->solver < RMF_SOLVER_AUTO || settings->solver > RMF_SOLVER_CG)
 		return "solver";
+	if (is_out_of_range(settings->validation_fraction, 0, MAX_VALIDATION_FRACTION))
+		return "validation_fraction";
+	if (settings->patience < 0 || settings->patience > MAX_ITERATIONS)
+		return "patience";
 	if (is_implicit ? is_out_of_range(settings->alpha, DBL_MIN, DBL_MAX) : !isnan(settings->alpha))
 		return "alpha";
 	if (is_logistic ? is_out_of_range(settings->unobserved_weight, DBL_MIN, 1)
@@ -230,6 +240,9 @@ rmf_settings_resolve(rmf_settings *settings, int64_t n_users, int64_t n_items,
 
 	if (settings->factors == 0)
 		settings->factors = DEFAULT_FACTORS;
+	set_if_nan(&settings->validation_fraction, 0);
+	if (settings->patience == 0)
+		settings->patience = DEFAULT_PATIENCE;
 	if (settings->feedback == RMF_EXPLICIT)
 		resolve_explicit(settings, ratings);
 	else if (settings->feedback == RMF_LOGISTIC)

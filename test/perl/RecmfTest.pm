@@ -149,7 +149,8 @@ sub cancel_and_wait
 	my $started = Time::HiRes::time();
 
 	$node->safe_psql('postgres',
-		"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = '$session->{name}'");
+		"SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+		 WHERE application_name = '$session->{name}' AND backend_type = 'client backend'");
 	$session->{run}->finish;
 	return Time::HiRes::time() - $started;
 }

@@ -1,0 +1,41 @@
+/*
+ * rmf_hold_out.h
+ *	  Ratings that are held out of training, to validate with.
+ *
+ * A rating is held out if a hash of its user, its item and the seed falls below
+ * the fraction, so the choice does not depend on the order of the ratings or on
+ * other ratings.  One exception: the rating with the greatest hash of each user
+ * and of each item always stays, so that nobody loses all he has.  Both
+ * orientations of a matrix can be divided by the same rule, each by itself.
+ */
+#ifndef RMF_HOLD_OUT_H
+#define RMF_HOLD_OUT_H
+
+#include <stdint.h>
+
+#include "rmf_als.h"
+#include "rmf_csr.h"
+#include "rmf_status.h"
+
+/* All arrays are the caller's, by rmf_side, one entry a row. */
+typedef struct rmf_hold_out
+{
+	double		fraction;		/* 0 < fraction <= 0.5 */
+	uint64_t	seed;
+	const uint64_t *keys[2];	/* of the rows, as for rmf_als_start() */
+	uint64_t   *greatest[2];	/* set by rmf_hold_out_choose() */
+} rmf_hold_out;
+
+/* Sets greatest, and *n to the number of ratings that will be held out. */
+extern rmf_status rmf_hold_out_choose(rmf_hold_out *choice, const rmf_csr *by_user, int64_t *n,
+									  const rmf_poll *poll);
+
+/*
+ * Takes them out of "ratings", a matrix by rows of "side", in place.  held: a
+ * matrix with room for n entries that gets them, in the same order, or NULL; it
+ * may have weights if "ratings" has.
+ */
+extern rmf_status rmf_hold_out_apply(const rmf_hold_out *choice, rmf_side side, rmf_csr *ratings,
+									 rmf_csr *held, const rmf_poll *poll);
+
+#endif							/* RMF_HOLD_OUT_H */
