@@ -409,6 +409,7 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 		report_processes(fit);
 
 	recmf_progress_phase(RECMF_PHASE_WRITING);
+	recmf_progress_workers(0);
 	path = recmf_pin_search_path(NULL);
 	version = recmf_store_write(stored, source_text, source, dataset, fit, metrics_of(&run, fit), &seconds);
 	recmf_unpin_search_path(path);
