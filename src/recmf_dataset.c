@@ -327,7 +327,7 @@ count_users(const RecmfDataset *dataset, int64 n_users, const int32 *user_number
 static rmf_merge
 merge_of(const RecmfDataset *dataset)
 {
-	return dataset->feedback == RMF_IMPLICIT ? RMF_MERGE_SUM : RMF_MERGE_MEAN;
+	return rmf_is_one_class(dataset->feedback) ? RMF_MERGE_SUM : RMF_MERGE_MEAN;
 }
 
 /* Room for n entries more in a partition. */

@@ -132,8 +132,9 @@ typedef struct RecmfFit
 	int32		dimensions;
 	float	   *users;			/* n_users x dimensions */
 	float	   *items;
-	float	   *gram_users;		/* factors x factors, or NULL */
-	float	   *gram_items;
+	float	   *gram_users;		/* rmf_gram_width() square, or NULL */
+	float	   *gram_items;		/* the same; with implicit features of the items' second vectors */
+	float	   *item_features;	/* implicit features: these, n_items x factors; else NULL */
 	rmf_outcome outcome;
 	rmf_iteration *iterations;	/* outcome.iterations of them */
 	int			n_processes;	/* that trained, this one included */

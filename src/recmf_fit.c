@@ -259,6 +259,12 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHook
 	fit->items = run.rows[RMF_ITEMS];
 	fit->gram_users = run.gram[RMF_USERS];
 	fit->gram_items = run.gram[RMF_ITEMS];
+	if (fit->settings.implicit_features)
+	{
+		fit->gram_users = NULL;
+		fit->gram_items = run.features_gram;
+		fit->item_features = run.features;
+	}
 	pfree(workspace);
 	return fit;
 }

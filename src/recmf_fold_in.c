@@ -5,8 +5,9 @@
  *
  * Phases: the given items become a list of (id, rating), duplicates merged as
  * training does it; their factors are fetched into a panel; one row is solved
- * exactly against the panel, as a half-step of training would (for implicit
- * feedback with the Gram matrix that the registry keeps); then the items are
+ * exactly against the panel, as a half-step of training would (with the Gram
+ * matrices that the registry keeps, where training needs such, and for implicit
+ * features with the items' second vectors); then the items are
  * ranked for that row as recommend() does it for a stored one.
  *
  * For a user that was trained on and his own ratings this gives his stored
@@ -54,12 +55,14 @@ typedef struct BasketItem
 	Datum		id;				/* of the items' type */
 	double		rating;
 	const float *factor;		/* NULL: the model doesn't know it */
+	const float *implicit_factor;	/* with implicit features: the second vector */
 } BasketItem;
 
 typedef struct Basket
 {
 	Oid			id_type;
 	int32		dimensions;
+	int32		features;		/* of a second vector; 0: there are none */
 	int			n;
 	BasketItem *items;			/* ascending by id once merged */
 } Basket;
@@ -118,7 +121,7 @@ read_basket(Basket *basket, ArrayType *items, ArrayType *ratings, RecmfForm form
 			continue;
 		item->rating = values != NULL ? DatumGetFloat8(values[i]) : 1.0;
 		check_rating(item->rating, &id);
-		if (model->problem.feedback == RMF_IMPLICIT && item->rating <= 0)
+		if (rmf_is_one_class(model->problem.feedback) && item->rating <= 0)
 			continue;
 		if (recmf_given_to_datum(&id, basket->id_type, &item->id))
 			basket->n++;
@@ -204,6 +207,16 @@ take_basket_factor(TupleTableSlot *slot, void *arg)
 						factor->dim, basket->dimensions),
 				 errhint("Train the model again with train_model().")));
 	basket->items[low].factor = factor->x;
+	if (basket->features > 0)
+	{
+		factor = slot->tts_isnull[2] ? NULL : (Factor *) PG_DETOAST_DATUM_COPY(slot->tts_values[2]);
+		if (factor == NULL || factor->dim != basket->features)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_EXCEPTION),
+					 errmsg("an item of the model has no implicit_factor of %d dimensions", basket->features),
+					 errhint("Train the model again with train_model().")));
+		basket->items[low].implicit_factor = factor->x;
+	}
 	return true;
 }
 
@@ -213,11 +226,28 @@ fetch_basket_factors(Basket *basket, const RecmfModel *model, ArrayType *ids)
 	RecmfStatement statement;
 
 	memset(&statement, 0, sizeof(statement));
-	statement.text = psprintf("SELECT t.item_id, t.factor FROM %s t"
+	statement.text = psprintf("SELECT t.item_id, t.factor%s FROM %s t"
 							  " WHERE t.item_id OPERATOR(pg_catalog.=) ANY ($1)",
+							  basket->features > 0 ? ", t.implicit_factor" : "",
 							  recmf_qualified_name(model->items));
 	recmf_statement_add(&statement, get_array_type(basket->id_type), PointerGetDatum(ids));
 	recmf_statement_run(&statement, take_basket_factor, basket);
+}
+
+/* What the systems have in common beside the basket, where the objective has such. */
+static void
+use_common(rmf_half_step *step, const RecmfModel *model, const float *features)
+{
+	Size		unknowns = rmf_unknowns(&model->problem);
+	rmf_common	common;
+
+	common.gram = palloc_extended(sizeof(float) * unknowns * unknowns, MCXT_ALLOC_HUGE);
+	common.base = palloc(sizeof(float) * unknowns);
+	common.gram_scale = palloc(sizeof(float));
+	rmf_objective_prepare(&model->problem, RMF_USERS,
+						  model->problem.feedback == RMF_LOGISTIC ? recmf_model_gram(model, RMF_USERS) : NULL,
+						  recmf_model_gram(model, RMF_ITEMS), &common);
+	rmf_objective_use(step, &common, features);
 }
 
 /* The row that training would give a user with these ratings; NULL if the model knows none of the items. */
@@ -226,6 +256,7 @@ solve_basket(const Basket *basket, const RecmfModel *model)
 {
 	rmf_half_step step;
 	float	   *panel;
+	float	   *features = NULL;
 	float	   *values;
 	int32	   *columns;
 	float	   *solution;
@@ -234,6 +265,8 @@ solve_basket(const Basket *basket, const RecmfModel *model)
 	int			i;
 
 	panel = palloc_extended(sizeof(float) * basket->dimensions * Max(basket->n, 1), MCXT_ALLOC_HUGE);
+	if (basket->features > 0)
+		features = palloc_extended(sizeof(float) * basket->features * Max(basket->n, 1), MCXT_ALLOC_HUGE);
 	values = palloc(sizeof(float) * Max(basket->n, 1));
 	columns = palloc(sizeof(int32) * Max(basket->n, 1));
 	for (i = 0; i < basket->n; i++)
@@ -242,6 +275,9 @@ solve_basket(const Basket *basket, const RecmfModel *model)
 			continue;
 		memcpy(panel + (Size) n * basket->dimensions, basket->items[i].factor,
 			   sizeof(float) * basket->dimensions);
+		if (features != NULL)
+			memcpy(features + (Size) n * basket->features, basket->items[i].implicit_factor,
+				   sizeof(float) * basket->features);
 		values[n] = (float) basket->items[i].rating;
 		columns[n] = n;
 		n++;
@@ -250,14 +286,16 @@ solve_basket(const Basket *basket, const RecmfModel *model)
 		return NULL;
 
 	rmf_half_step_init(&step, &model->problem, RMF_USERS, model->n_items, panel,
-					   rmf_has_gram(&model->problem) ? recmf_model_gram(model, RMF_ITEMS) : NULL);
+					   model->problem.feedback == RMF_IMPLICIT ? recmf_model_gram(model, RMF_ITEMS) : NULL);
+	if (rmf_has_common(&model->problem))
+		use_common(&step, model, features);
 
 	recmf_blas_check_once();
 	solution = palloc0(sizeof(float) * basket->dimensions);
 	workspace = palloc_extended(rmf_als_row_workspace_size(&model->problem) + RMF_ALIGNMENT,
 								MCXT_ALLOC_HUGE);
 	workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
-	recmf_check_status(rmf_als_solve_row(&step, n, columns, values, NULL, solution, workspace, recmf_poll()),
+	recmf_check_status(rmf_als_fold_in(&step, n, columns, values, NULL, solution, workspace, recmf_poll()),
 					   "fold in the given items");
 	return recmf_factor_from_floats(basket->dimensions, solution);
 }
@@ -325,6 +363,7 @@ recommend_for(FunctionCallInfo fcinfo, RecmfForm form)
 	memset(&basket, 0, sizeof(basket));
 	basket.id_type = model->item_type;
 	basket.dimensions = rmf_dimensions(&model->problem);
+	basket.features = model->problem.implicit_features ? model->problem.factors : 0;
 	filters.exclude = recmf_items_argument(fcinfo, FOR_EXCLUDE, form, model);
 	if (!PG_ARGISNULL(FOR_ITEMS))
 	{

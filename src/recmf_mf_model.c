@@ -128,7 +128,7 @@ static void
 lay_out(const MfModel *header, Layout *layout)
 {
 	Size		end = TYPEALIGN(8, sizeof(MfModel));
-	Size		dimensions = header->factors + (header->feedback == RMF_EXPLICIT ? 2 : 0);
+	Size		dimensions = header->factors + (header->feedback == RMF_IMPLICIT ? 0 : 2);
 
 	append_ids(&end, &layout->users, kind_of_id_type(header->user_id_type),
 			   header->n_users, header->user_id_bytes);
@@ -152,10 +152,21 @@ recmf_mf_model_settings(const MfModel *header, rmf_settings *settings)
 	settings->solver = (rmf_solver) header->solver;
 	settings->regularization = header->regularization;
 	settings->regularization_scaling = header->regularization_scaling;
-	if (header->feedback == RMF_EXPLICIT)
-		settings->bias_regularization = header->bias_regularization;
-	else
+	settings->user_regularization = header->user_regularization;
+	settings->item_regularization = header->item_regularization;
+	if (header->feedback == RMF_IMPLICIT)
 		settings->alpha = header->alpha;
+	else
+		settings->bias_regularization = header->bias_regularization;
+	if (header->feedback == RMF_LOGISTIC)
+		settings->unobserved_weight = header->unobserved_weight;
+	if (header->flags & MF_MODEL_IMPLICIT_FEATURES)
+	{
+		settings->implicit_features = 1;
+		settings->implicit_features_weight = header->implicit_features_weight;
+		settings->implicit_features_regularization = header->implicit_features_regularization;
+	}
+	settings->nonnegative = (header->flags & MF_MODEL_NONNEGATIVE) != 0;
 }
 
 static void
@@ -188,9 +199,9 @@ header_fault(const MfModel *header, Size size)
 		return "It was made on a machine of the other byte order.";
 	if (header->magic != MF_MODEL_MAGIC)
 		return "It does not start like a model.";
-	if (header->version != MF_MODEL_VERSION || header->flags != 0)
+	if (header->version != MF_MODEL_VERSION || (header->flags & ~MF_MODEL_ALL_FLAGS) != 0)
 		return "Its version is not known to this version of recmf.";
-	if (header->feedback != RMF_EXPLICIT && header->feedback != RMF_IMPLICIT)
+	if (header->feedback < RMF_EXPLICIT || header->feedback > RMF_LOGISTIC)
 		return "Its kind of feedback is not known.";
 	if (header->user_id_type < MF_ID_SMALLINT || header->user_id_type > MF_ID_UUID ||
 		header->item_id_type < MF_ID_SMALLINT || header->item_id_type > MF_ID_UUID)
@@ -213,12 +224,17 @@ header_fault(const MfModel *header, Size size)
 	/* 0 would mean "by rule" to what checks the settings below. */
 	if (header->factors < 1 || header->iterations < 1 ||
 		isnan(header->regularization) || isnan(header->regularization_scaling) ||
-		isnan(header->bias_regularization) || isnan(header->alpha) ||
-		(header->feedback == RMF_EXPLICIT ? header->alpha : header->bias_regularization) != 0)
+		isnan(header->user_regularization) || isnan(header->item_regularization) ||
+		isnan(header->bias_regularization) || isnan(header->alpha) || isnan(header->unobserved_weight) ||
+		isnan(header->implicit_features_weight) || isnan(header->implicit_features_regularization) ||
+		(header->feedback == RMF_IMPLICIT ? header->bias_regularization : header->alpha) != 0 ||
+		(header->feedback != RMF_LOGISTIC && header->unobserved_weight != 0) ||
+		((header->flags & MF_MODEL_IMPLICIT_FEATURES) == 0 &&
+		 (header->implicit_features_weight != 0 || header->implicit_features_regularization != 0)))
 		return "A setting is out of range.";
 	if (!isfinite(header->rating_mean) || !isfinite(header->rating_min) || !isfinite(header->rating_max) ||
 		header->rating_min > header->rating_max ||
-		(header->feedback == RMF_IMPLICIT && header->rating_mean <= 0) ||
+		(header->feedback != RMF_EXPLICIT && header->rating_mean <= 0) ||
 		!isfinite(header->loss) || !isfinite(header->rmse))
 		return "A figure of the ratings or of the loss is out of range.";
 	recmf_mf_model_settings(header, &settings);
@@ -525,7 +541,7 @@ rows_fault(const MfModelView *view, const float *rows, int32 n, rmf_side side)
 		}
 
 		/* Opposite to the place of the own bias stands a constant. */
-		if (view->problem.feedback == RMF_EXPLICIT &&
+		if (rmf_has_biases(&view->problem) &&
 			row[rmf_bias_position(&view->problem, side == RMF_USERS ? RMF_ITEMS : RMF_USERS)] != 1)
 			return "A bias is not where it should be.";
 		if (r % ROWS_BETWEEN_INTERRUPTS == 0)
@@ -705,10 +721,22 @@ start_header(MfModel *header, const RecmfDataset *dataset, const rmf_settings *s
 	header->solver = (uint8) settings->solver;
 	header->regularization = settings->regularization;
 	header->regularization_scaling = settings->regularization_scaling;
-	if (settings->feedback == RMF_EXPLICIT)
-		header->bias_regularization = settings->bias_regularization;
-	else
+	header->user_regularization = settings->user_regularization;
+	header->item_regularization = settings->item_regularization;
+	if (settings->feedback == RMF_IMPLICIT)
 		header->alpha = settings->alpha;
+	else
+		header->bias_regularization = settings->bias_regularization;
+	if (settings->feedback == RMF_LOGISTIC)
+		header->unobserved_weight = settings->unobserved_weight;
+	if (settings->implicit_features)
+	{
+		header->flags |= MF_MODEL_IMPLICIT_FEATURES;
+		header->implicit_features_weight = settings->implicit_features_weight;
+		header->implicit_features_regularization = settings->implicit_features_regularization;
+	}
+	if (settings->nonnegative)
+		header->flags |= MF_MODEL_NONNEGATIVE;
 	header->n_users = recmf_ids_count(dataset->users);
 	header->n_items = recmf_ids_count(dataset->items);
 	header->n_ratings = recmf_dataset_n_ratings(dataset);

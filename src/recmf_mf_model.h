@@ -49,6 +49,11 @@
 #define MF_MODEL_MAGIC_SWAPPED 0x314D666D
 #define MF_MODEL_VERSION 1
 
+/* Flags. */
+#define MF_MODEL_IMPLICIT_FEATURES 0x01
+#define MF_MODEL_NONNEGATIVE 0x02
+#define MF_MODEL_ALL_FLAGS 0x03
+
 /* "\x" and a terminator must fit beside two digits a byte. */
 #define MF_MODEL_MAX_SIZE ((Size) MaxAllocSize / 2 - 64)
 
@@ -69,7 +74,7 @@ typedef struct MfModel
 	uint32		magic;
 	uint16		version;
 	uint8		solver;			/* rmf_solver */
-	uint8		flags;			/* 0 */
+	uint8		flags;			/* MF_MODEL_* */
 	uint8		feedback;		/* rmf_feedback */
 	uint8		user_id_type;	/* MfModelIdType */
 	uint8		item_id_type;
@@ -81,8 +86,13 @@ typedef struct MfModel
 	uint64		seed;
 	double		regularization;
 	double		regularization_scaling;
+	double		user_regularization;
+	double		item_regularization;
 	double		bias_regularization;
 	double		alpha;
+	double		unobserved_weight;
+	double		implicit_features_weight;
+	double		implicit_features_regularization;
 
 	/* the data */
 	int32		n_users;		/* >= 1, as all counts that follow but n_skipped */

@@ -138,7 +138,7 @@ factor_rows(FunctionCallInfo fcinfo, rmf_side side)
 
 		values[0] = recmf_mf_model_id_text(ids, r);
 		values[1] = PointerGetDatum(recmf_factor_from_floats(view.dimensions, row));
-		if (view.problem.feedback == RMF_EXPLICIT)
+		if (rmf_has_biases(&view.problem))
 			values[2] = Float4GetDatum(row[rmf_bias_position(&view.problem, side)]);
 		else
 		{

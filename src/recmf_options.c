@@ -37,6 +37,7 @@ typedef enum OptionKind
 	OPTION_NUMBER,				/* double, NAN means by rule */
 	OPTION_SEED,				/* any bigint */
 	OPTION_SOLVER,
+	OPTION_BOOLEAN,				/* int32, 0 or 1 */
 	OPTION_WARM_START,			/* boolean; not one of rmf_settings */
 	OPTION_TIME_LIMIT			/* interval or seconds; not one of rmf_settings */
 } OptionKind;
@@ -49,13 +50,15 @@ typedef struct Option
 	double		min;
 	double		max;
 	const char *range;			/* completes "It must be ..." */
-	int			feedback;		/* the only rmf_feedback it has a meaning for, or 0 */
-	const char *elsewhere;		/* hint when given for the other feedback */
+	int			feedbacks;		/* FOR() of each rmf_feedback it has a meaning for, or 0: for all */
+	const char *elsewhere;		/* hint when given for another feedback */
 } Option;
+
+#define FOR(feedback) (1 << (feedback))
 
 static const Option option_table[] = {
 	{"feedback", OPTION_FEEDBACK, offsetof(rmf_settings, feedback), 0, 0,
-	"explicit or implicit", 0, NULL},
+	"explicit, implicit or logistic", 0, NULL},
 	{"factors", OPTION_INTEGER, offsetof(rmf_settings, factors), 1, RMF_MAX_FACTORS,
 	"a whole number between 1 and 1024", 0, NULL},
 	{"iterations", OPTION_INTEGER, offsetof(rmf_settings, iterations), 1, 1000,
@@ -64,12 +67,31 @@ static const Option option_table[] = {
 	"at least 0 and in the range of double precision", 0, NULL},
 	{"regularization_scaling", OPTION_NUMBER, offsetof(rmf_settings, regularization_scaling), 0, 2,
 	"a number between 0 and 2", 0, NULL},
+	{"user_regularization", OPTION_NUMBER, offsetof(rmf_settings, user_regularization), 0, INFINITY,
+	"at least 0 and in the range of double precision", 0, NULL},
+	{"item_regularization", OPTION_NUMBER, offsetof(rmf_settings, item_regularization), 0, INFINITY,
+	"at least 0 and in the range of double precision", 0, NULL},
 	{"bias_regularization", OPTION_NUMBER, offsetof(rmf_settings, bias_regularization), 0, INFINITY,
-		"at least 0 and in the range of double precision", RMF_EXPLICIT,
+		"at least 0 and in the range of double precision", FOR(RMF_EXPLICIT) | FOR(RMF_LOGISTIC),
 	"Models of implicit feedback have no biases. Leave it out, or use feedback explicit if the ratings are grades."},
 	{"alpha", OPTION_NUMBER, offsetof(rmf_settings, alpha), DBL_MIN, INFINITY,
-		"greater than 0 and in the range of double precision", RMF_IMPLICIT,
+		"greater than 0 and in the range of double precision", FOR(RMF_IMPLICIT),
 	"alpha is the confidence that an implicit rating adds. Leave it out, or use feedback implicit if the ratings are counts or strengths."},
+	{"unobserved_weight", OPTION_NUMBER, offsetof(rmf_settings, unobserved_weight), DBL_MIN, 1,
+		"greater than 0 and at most 1", FOR(RMF_LOGISTIC),
+	"With implicit feedback, use \"alpha\", which is its inverse: alpha = 1 / unobserved_weight for ratings of 1. Explicit feedback looks at nothing but ratings."},
+	{"implicit_features", OPTION_BOOLEAN, offsetof(rmf_settings, implicit_features), 0, 1,
+		"true or false", FOR(RMF_EXPLICIT),
+	"What was rated at all is all that implicit and logistic feedback learn from. Leave it out, or use feedback explicit if the ratings are grades."},
+	{"implicit_features_weight", OPTION_NUMBER, offsetof(rmf_settings, implicit_features_weight), DBL_MIN, INFINITY,
+		"greater than 0 and in the range of double precision", FOR(RMF_EXPLICIT),
+	"Leave it out, or use feedback explicit if the ratings are grades."},
+	{"implicit_features_regularization", OPTION_NUMBER, offsetof(rmf_settings, implicit_features_regularization), DBL_MIN, INFINITY,
+		"greater than 0 and in the range of double precision", FOR(RMF_EXPLICIT),
+	"Leave it out, or use feedback explicit if the ratings are grades."},
+	{"nonnegative", OPTION_BOOLEAN, offsetof(rmf_settings, nonnegative), 0, 1,
+		"true or false", FOR(RMF_EXPLICIT) | FOR(RMF_IMPLICIT),
+	"A low probability needs negative scores. Leave it out, or use feedback implicit or explicit."},
 	{"seed", OPTION_SEED, offsetof(rmf_settings, seed), 0, 0,
 	"a whole number in the range of bigint", 0, NULL},
 	{"solver", OPTION_SOLVER, offsetof(rmf_settings, solver), 0, 0,
@@ -98,7 +120,7 @@ static const char no_batches[] =
 static const char use_validation[] =
 "Use \"validation_fraction\": a validation ends training when it gets no better, and keeps the best iteration.";
 static const char use_feedback[] =
-"Use \"feedback\" with the value implicit (counts, orders, clicks) or explicit (grades) instead.";
+"Use \"feedback\" with the value implicit (counts, orders, clicks), explicit (grades) or logistic (probabilities) instead.";
 
 static const OptionAlias alias_table[] = {
 	{"rank", "factors"},
@@ -151,8 +173,25 @@ static const OptionAlias alias_table[] = {
 	{"max_iterations", "iterations"},
 	{"confidence", "alpha"},
 	{"confidence_weight", "alpha"},
-	{"unobserved_weight", "Use \"alpha\", which is its inverse: alpha = 1 / unobserved_weight for ratings of 1."},
 	{"alpha0", "Use \"alpha\", which is its inverse: alpha = 1 / alpha0 for ratings of 1."},
+	{"negative_weight", "unobserved_weight"},
+	{"neg_weight", "unobserved_weight"},
+	{"lambda_user", "user_regularization"},
+	{"lambda_u", "user_regularization"},
+	{"user_reg", "user_regularization"},
+	{"reg_u", "user_regularization"},
+	{"reg_user", "user_regularization"},
+	{"lambda_item", "item_regularization"},
+	{"lambda_i", "item_regularization"},
+	{"item_reg", "item_regularization"},
+	{"reg_i", "item_regularization"},
+	{"reg_item", "item_regularization"},
+	{"add_implicit_features", "implicit_features"},
+	{"implicit_feedback", "implicit_features"},
+	{"w_implicit", "implicit_features_weight"},
+	{"nonneg", "nonnegative"},
+	{"non_negative", "nonnegative"},
+	{"nmf", "nonnegative"},
 	{"random_state", "seed"},
 	{"random_seed", "seed"},
 	{"method", "solver"},
@@ -178,7 +217,9 @@ static const OptionAlias alias_table[] = {
 	{"implicitPrefs", use_feedback},
 	{"implicit_prefs", use_feedback},
 	{"explicit", use_feedback},
+	{"logistic", use_feedback},
 	{"objective", use_feedback},
+	{"loss", use_feedback},
 	{"lr", no_learning_rate},
 	{"learning_rate", no_learning_rate},
 	{"learningRate", no_learning_rate},
@@ -197,6 +238,13 @@ static bool
 is_word(const Option *option)
 {
 	return option->kind == OPTION_FEEDBACK || option->kind == OPTION_SOLVER;
+}
+
+/* true or false? */
+static bool
+is_boolean(const Option *option)
+{
+	return option->kind == OPTION_BOOLEAN || option->kind == OPTION_WARM_START;
 }
 
 /* One of rmf_settings? */
@@ -302,7 +350,7 @@ bad_value(const Option *option, const char *value)
 			 errmsg("invalid value for training option \"%s\": %s", option->name, cut(value)),
 			 errdetail("It must be %s.", option->range),
 			 option->kind == OPTION_SEED ? errhint("Leave the option out for the default.") :
-			 !is_setting(option) || is_of_validation(option) ? 0 :
+			 !is_setting(option) || is_of_validation(option) || is_boolean(option) ? 0 :
 			 errhint("Leave the option out to let a rule choose by the data.")));
 }
 
@@ -382,6 +430,7 @@ set_option(RecmfOptions *options, const Option *option, const char *value)
 	void	   *field = (char *) &options->settings + option->offset;
 	int64		integer;
 	double		number;
+	bool		boolean;
 
 	switch (option->kind)
 	{
@@ -407,6 +456,11 @@ set_option(RecmfOptions *options, const Option *option, const char *value)
 		case OPTION_SOLVER:
 			*(rmf_solver *) field = solver_from_name(value);
 			break;
+		case OPTION_BOOLEAN:
+			if (!parse_bool(value, &boolean))
+				bad_value(option, value);
+			*(int32_t *) field = boolean;
+			break;
 		case OPTION_WARM_START:
 			if (!parse_bool(value, &options->warm_start))
 				bad_value(option, value);
@@ -431,6 +485,7 @@ unset_option(RecmfOptions *options, const Option *option)
 			options->feedback_given = false;
 			break;
 		case OPTION_INTEGER:
+		case OPTION_BOOLEAN:
 			memcpy((char *) &options->settings + option->offset,
 				   (char *) &defaults + option->offset, sizeof(int32_t));
 			break;
@@ -489,7 +544,7 @@ set_from_json(RecmfOptions *options, const Option *option, const JsonbValue *val
 			unset_option(options, option);
 			break;
 		case jbvNumeric:
-			if (is_word(option) || option->kind == OPTION_WARM_START)
+			if (is_word(option) || is_boolean(option))
 				wrong_type(option, "a number", NULL);
 			set_option(options, option,
 					   DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(value->val.numeric))));
@@ -499,14 +554,14 @@ set_from_json(RecmfOptions *options, const Option *option, const JsonbValue *val
 			if (!is_word(option) && option->kind != OPTION_TIME_LIMIT)
 				wrong_type(option, "a string",
 						   psprintf("Write the %s without quotes, as in {\"%s\": %s}.",
-									option->kind == OPTION_WARM_START ? "word" : "number", option->name,
-									option->kind == OPTION_WARM_START ? "true" :
+									is_boolean(option) ? "word" : "number", option->name,
+									is_boolean(option) ? "true" :
 									option->kind == OPTION_NUMBER ? "0.1" : "42"));
 			set_option(options, option, string);
 			pfree(string);
 			break;
 		case jbvBool:
-			if (option->kind != OPTION_WARM_START)
+			if (!is_boolean(option))
 				wrong_type(option, "a boolean", NULL);
 			set_option(options, option, value->val.boolean ? "true" : "false");
 			break;
@@ -547,18 +602,48 @@ recmf_options_set_jsonb(RecmfOptions *options, Jsonb *object)
 	}
 }
 
+/* Has an option that belongs to a feedback been given? */
+static bool
+is_given(const Option *option, const rmf_settings *settings)
+{
+	const void *field = (const char *) settings + option->offset;
+
+	return option->kind == OPTION_BOOLEAN ? *(const int32_t *) field != 0 : !isnan(*(const double *) field);
+}
+
+/* What options say about each other, but for the feedback. */
+static void
+check_combinations(const rmf_settings *settings)
+{
+	if (!settings->implicit_features &&
+		(!isnan(settings->implicit_features_weight) || !isnan(settings->implicit_features_regularization)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("training option \"%s\" has no meaning without \"implicit_features\"",
+						!isnan(settings->implicit_features_weight) ? "implicit_features_weight" :
+						"implicit_features_regularization"),
+				 errhint("Add \"implicit_features\": true, or leave it out.")));
+	if (settings->nonnegative && settings->solver == RMF_SOLVER_CG)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("training option \"nonnegative\" contradicts solver \"cg\""),
+				 errdetail("Steps of conjugate gradients know no bounds."),
+				 errhint("Leave the solver out, or use exact.")));
+}
+
 void
 recmf_options_check(const RecmfOptions *options)
 {
 	int			i;
 
+	check_combinations(&options->settings);
+
 	for (i = 0; i < lengthof(option_table); i++)
 	{
 		const Option *option = &option_table[i];
 
-		/* All options that belong to one feedback are numbers. */
-		if (option->feedback != 0 && option->feedback != (int) options->settings.feedback &&
-			!isnan(*(const double *) ((const char *) &options->settings + option->offset)))
+		if (option->feedbacks != 0 && (option->feedbacks & FOR(options->settings.feedback)) == 0 &&
+			is_given(option, &options->settings))
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					 errmsg("training option \"%s\" contradicts feedback \"%s\"", option->name,
@@ -611,8 +696,10 @@ recmf_settings_to_jsonb(const rmf_settings *settings)
 		JsonbValue	key;
 		JsonbValue	value;
 
-		if (!is_setting(option) || (option->feedback != 0 && option->feedback != (int) settings->feedback))
+		if (!is_setting(option) || (option->feedbacks != 0 && (option->feedbacks & FOR(settings->feedback)) == 0))
 			continue;
+		if (option->kind == OPTION_NUMBER && isnan(*(const double *) field))
+			continue;			/* of implicit features, where there are none */
 		if (is_of_validation(option) && !(settings->validation_fraction > 0))
 			continue;
 
@@ -633,6 +720,10 @@ recmf_settings_to_jsonb(const rmf_settings *settings)
 				break;
 			case OPTION_NUMBER:
 				value.val.numeric = numeric_from_double(*(const double *) field);
+				break;
+			case OPTION_BOOLEAN:
+				value.type = jbvBool;
+				value.val.boolean = *(const int32_t *) field != 0;
 				break;
 			case OPTION_SEED:
 				value.val.numeric = int64_to_numeric((int64) *(const uint64_t *) field);
@@ -656,7 +747,15 @@ recmf_settings_to_jsonb(const rmf_settings *settings)
 const char *
 recmf_feedback_name(rmf_feedback feedback)
 {
-	return feedback == RMF_EXPLICIT ? "explicit" : "implicit";
+	switch (feedback)
+	{
+		case RMF_EXPLICIT:
+			return "explicit";
+		case RMF_LOGISTIC:
+			return "logistic";
+		default:
+			return "implicit";
+	}
 }
 
 rmf_feedback
@@ -666,9 +765,11 @@ recmf_feedback_from_name(const char *name)
 		return RMF_EXPLICIT;
 	if (strcmp(name, "implicit") == 0)
 		return RMF_IMPLICIT;
+	if (strcmp(name, "logistic") == 0)
+		return RMF_LOGISTIC;
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unrecognized feedback \"%s\"", cut(name)),
-			 errhint("Use implicit for counts, orders or clicks, or explicit for grades such as 1 to 5 stars.")));
+			 errhint("Use implicit for counts, orders or clicks, logistic for probabilities of these, or explicit for grades such as 1 to 5 stars.")));
 	return RMF_IMPLICIT;		/* keep compiler quiet */
 }

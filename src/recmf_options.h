@@ -48,7 +48,7 @@ extern void recmf_options_check_aggregate(const RecmfOptions *options);
 /* Resolved settings as a jsonb object with our names; without those of a validation that was not wanted. */
 extern Jsonb *recmf_settings_to_jsonb(const rmf_settings *settings);
 
-/* "explicit" / "implicit" */
+/* "explicit" / "implicit" / "logistic" */
 extern const char *recmf_feedback_name(rmf_feedback feedback);
 extern rmf_feedback recmf_feedback_from_name(const char *name);	/* error with a hint that lists them */
 

@@ -379,7 +379,7 @@ recmf_rank_by_similarity(const RecmfModel *model, rmf_side side, const RecmfGive
 	int			i;
 
 	/* Biases say how much something is liked, not what it is like. */
-	if (model->problem.feedback == RMF_EXPLICIT)
+	if (rmf_has_biases(&model->problem))
 	{
 		factor = recmf_factor_from_floats(model->problem.factors, factor->x);
 		distance = psprintf("%s.subvector(t.factor, 1, %d) OPERATOR(%s.<=>) $1",

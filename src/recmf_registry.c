@@ -457,7 +457,7 @@ recmf_model_gram(const RecmfModel *model, rmf_side side)
 	RecmfStatement statement;
 	GramMatrix	gram;
 
-	gram.n = (int64) model->problem.factors * model->problem.factors;
+	gram.n = (int64) rmf_gram_width(&model->problem) * rmf_gram_width(&model->problem);
 	gram.values = NULL;
 
 	memset(&statement, 0, sizeof(statement));
@@ -473,7 +473,7 @@ recmf_model_gram(const RecmfModel *model, rmf_side side)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("model \"%s\" has no Gram matrix of %d x %d for folding in",
-						model->name, model->problem.factors, model->problem.factors),
+						model->name, rmf_gram_width(&model->problem), rmf_gram_width(&model->problem)),
 				 errhint("Train the model again with train_model().")));
 	return gram.values;
 }

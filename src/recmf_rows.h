@@ -110,7 +110,7 @@ recmf_check_row(rmf_feedback feedback, const RecmfIds *users, Datum user, const 
 			*rating *= weight;
 		}
 	}
-	if (feedback == RMF_IMPLICIT && (float) *rating <= 0)
+	if (rmf_is_one_class(feedback) && (float) *rating <= 0)
 	{
 		skipped->not_positive++;
 		return false;

@@ -239,6 +239,8 @@ typedef struct Side
 	RecmfIds   *ids;
 	Oid			id_collation;
 	const float *rows;
+	const float *features;		/* n x n_features: second vectors; NULL: none */
+	int32		n_features;
 	int32		bias_position;	/* -1: no biases */
 	const int32 *counts;		/* of each row's ratings */
 	Oid			old_table;
@@ -262,11 +264,16 @@ create_table(const RecmfStored *stored, Side *side, int32 version, int32 dimensi
 	if (OidIsValid(side->id_collation) && side->id_collation != DEFAULT_COLLATION_OID)
 		appendStringInfo(&statement, " COLLATE %s", generate_collation_name(side->id_collation));
 	appendStringInfo(&statement,
-					 " NOT NULL, factor %s.factor(%d) NOT NULL, bias pg_catalog.float4, n_ratings pg_catalog.int4 NOT NULL)",
+					 " NOT NULL, factor %s.factor(%d) NOT NULL, bias pg_catalog.float4, n_ratings pg_catalog.int4 NOT NULL",
 					 recmf_schema(), dimensions);
+	if (side->features != NULL)
+		appendStringInfo(&statement, ", implicit_factor %s.factor(%d) NOT NULL", recmf_schema(), side->n_features);
+	appendStringInfoChar(&statement, ')');
 	run(statement.data);
 	/* the statistics of vectors tell the planner nothing, and computing them takes long */
 	run(psprintf("ALTER TABLE %s ALTER COLUMN factor SET STATISTICS 0", side->table));
+	if (side->features != NULL)
+		run(psprintf("ALTER TABLE %s ALTER COLUMN implicit_factor SET STATISTICS 0", side->table));
 	side->table_oid = get_relname_relid(name, stored->schema);
 }
 
@@ -299,7 +306,7 @@ fill_table(const Side *side, int32 dimensions)
 			const float *factors = side->rows + (size_t) row * dimensions;
 
 			ExecClearTuple(slot);
-			memset(slot->tts_isnull, 0, sizeof(bool) * 4);
+			memset(slot->tts_isnull, 0, sizeof(bool) * (side->features != NULL ? 5 : 4));
 			slot->tts_values[0] = recmf_ids_get(side->ids, row);
 			slot->tts_values[1] = PointerGetDatum(recmf_factor_from_floats(dimensions, factors));
 			if (side->bias_position >= 0)
@@ -307,6 +314,9 @@ fill_table(const Side *side, int32 dimensions)
 			else
 				slot->tts_isnull[2] = true;
 			slot->tts_values[3] = Int32GetDatum(side->counts[row]);
+			if (side->features != NULL)
+				slot->tts_values[4] = PointerGetDatum(recmf_factor_from_floats(side->n_features,
+																			   side->features + (size_t) row * side->n_features));
 			ExecStoreVirtualTuple(slot);
 		}
 		table_multi_insert(relation, slots, n_slots, command, TABLE_INSERT_SKIP_FSM, bulk);
@@ -338,7 +348,9 @@ static const char *const grants_of_table =
 " SELECT a.privilege_type, pg_catalog.format(' (%I)', t.attname), a.grantee, a.is_grantable, c.relowner"
 " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) c.oid,"
 " LATERAL pg_catalog.aclexplode(t.attacl) a"
-" WHERE c.oid OPERATOR(pg_catalog.=) $1 AND t.attnum OPERATOR(pg_catalog.>) 0 AND NOT t.attisdropped) g"
+" WHERE c.oid OPERATOR(pg_catalog.=) $1 AND t.attnum OPERATOR(pg_catalog.>) 0 AND NOT t.attisdropped"
+" AND EXISTS (SELECT FROM pg_catalog.pg_attribute n WHERE n.attrelid OPERATOR(pg_catalog.=) $2::pg_catalog.regclass"
+" AND n.attname OPERATOR(pg_catalog.=) t.attname)) g"
 " WHERE g.grantee OPERATOR(pg_catalog.<>) g.relowner";
 
 static const char *const row_security_of_table =
@@ -439,7 +451,7 @@ register_version(const RecmfStored *stored, int32 version, const char *source_te
 				 const RecmfDataset *dataset, const RecmfFit *fit, const Side *items, const Side *users,
 				 Datum metrics, const RecmfSeconds *seconds)
 {
-	int			gram_length = fit->settings.factors * fit->settings.factors;
+	int			gram_length = rmf_gram_width(&fit->problem) * rmf_gram_width(&fit->problem);
 	const struct
 	{
 		const char *column;
@@ -598,11 +610,12 @@ int32
 recmf_store_write(const RecmfStored *stored, const char *source_text, const RecmfSource *source,
 				  RecmfDataset *dataset, const RecmfFit *fit, Datum metrics, RecmfSeconds *seconds)
 {
-	bool		has_bias = fit->settings.feedback == RMF_EXPLICIT;
+	bool		has_bias = rmf_has_biases(&fit->problem);
 	int32		version = stored->last_version + 1;
 	Side		items = {
 		.what = "items", .id_column = "item_id", .ids = dataset->items,
 		.id_collation = source->item_collation, .rows = fit->items,
+		.features = fit->item_features, .n_features = fit->problem.factors,
 		.bias_position = has_bias ? rmf_bias_position(&fit->problem, RMF_ITEMS) : -1,
 		.counts = recmf_dataset_counts(dataset, RMF_ITEMS), .old_table = stored->items, .old_view = stored->items_view,
 	};

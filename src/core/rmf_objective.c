@@ -87,7 +87,9 @@ rmf_objective_prepare(const rmf_problem *problem, rmf_side side, const float *gr
 	/* rows of the other side have the constant where those of this side have the bias */
 	one = (size_t) rmf_bias_position(problem, side);
 	bias = (size_t) rmf_bias_position(problem, rmf_other_side(side));
-	scale = 2 * problem->unobserved * curvature(sqrt(mean_square(problem, gram_own, gram_other)));
+	scale = 2 * problem->unobserved * curvature(sqrt(side == RMF_USERS ?
+															 mean_square(problem, gram_own, gram_other) :
+															 mean_square(problem, gram_other, gram_own)));
 	*common->gram_scale = (float) scale;
 	for (size_t i = 0; i < unknowns; i++)
 	{

@@ -40,14 +40,19 @@
 
 /*
  * With implicit features, in the same units: errors of ratings are in units of
- * the variance, squares of factors in units of the standard deviation.
+ * the variance, squares of factors in units of the standard deviation.  At 64
+ * factors: ml-100k u1..u5, mean RMSE .8943 (.9092 without), ml-1m 90/10 .834
+ * (.843).  A quarter of the second vectors' regularization costs .003 there and
+ * .001 at 20 factors, a fivefold one .004 on ml-1m.
  */
-#define FEATURES_REGULARIZATION_PER_SD 0.9
 #define FEATURES_WEIGHT_PER_VARIANCE 0.8
-#define FEATURES_OWN_REGULARIZATION_PER_SD 4.5
+#define FEATURES_REGULARIZATION_PER_SD 27.0
 
 /*
- * Logistic feedback.
+ * Logistic feedback, measured on gowalla with 64 factors, all items ranked:
+ * recall@20 .155 with unobserved cells weighing .01, .150 with .003 and with
+ * .03, .127 with .1.  An unobserved cell adds a twentieth of its weight to the
+ * size of a row.
  */
 #define LOGISTIC_UNOBSERVED_WEIGHT 0.01
 #define LOGISTIC_REGULARIZATION 0.05
@@ -177,14 +182,13 @@ resolve_explicit(rmf_settings *settings, const rmf_csr_stats *ratings)
 	if (settings->iterations == 0)
 		settings->iterations = EXPLICIT_ITERATIONS;
 	set_if_nan(&settings->regularization,
-			   (settings->implicit_features ? FEATURES_REGULARIZATION_PER_SD : EXPLICIT_REGULARIZATION_PER_SD) *
-			   spread(ratings));
+			   EXPLICIT_REGULARIZATION_PER_SD * spread(ratings));
 	if (settings->implicit_features)
 	{
 		set_if_nan(&settings->implicit_features_weight,
 				   FEATURES_WEIGHT_PER_VARIANCE * spread(ratings) * spread(ratings));
 		set_if_nan(&settings->implicit_features_regularization,
-				   FEATURES_OWN_REGULARIZATION_PER_SD * spread(ratings));
+				   FEATURES_REGULARIZATION_PER_SD * spread(ratings));
 	}
 	set_if_nan(&settings->regularization_scaling, EXPLICIT_SCALING);
 	set_if_nan(&settings->bias_regularization, EXPLICIT_BIAS_REGULARIZATION);
@@ -263,8 +267,10 @@ rmf_problem_init(rmf_problem *problem, const rmf_settings *settings, const rmf_c
 	problem->strength = 1;
 	problem->unobserved = 0;
 	problem->size_unobserved = 0;
-	problem->regularization[RMF_USERS] = settings->user_regularization;
-	problem->regularization[RMF_ITEMS] = settings->item_regularization;
+	problem->regularization[RMF_USERS] = isnan(settings->user_regularization) ?
+		settings->regularization : settings->user_regularization;
+	problem->regularization[RMF_ITEMS] = isnan(settings->item_regularization) ?
+		settings->regularization : settings->item_regularization;
 	problem->regularization_scaling = settings->regularization_scaling;
 	problem->bias_regularization = 0;
 	problem->implicit_features = settings->implicit_features;
