@@ -90,6 +90,8 @@ check_same('implicit, exact', '16MB', solver => q{'exact'}, iterations => 2);
 check_same('implicit, steps', '24MB', solver => q{'cg'}, factors => 64, iterations => 4);
 check_same('explicit', '16MB', feedback => q{'explicit'});
 check_same('explicit with weights', '16MB', feedback => q{'explicit'}, weight_col => q{'weight'});
+check_same('logistic', '16MB', feedback => q{'logistic'}, rating_col => 'NULL', iterations => 2);
+check_same('implicit features', '16MB', feedback => q{'explicit'}, options => q{'{"implicit_features": true}'}, iterations => 2);
 check_same('work_mem is no matter', '16MB', settings => q{SET work_mem = '64kB';});
 
 # An item, and a user, that have more ratings than are sorted at a time; and
