@@ -48,8 +48,8 @@
 #define MAX_RUNS 64
 #define N_COLUMNS 16
 
-/* The number changes with Slot: a server may run two versions of this library. */
-#define AREA_NAME "recmf progress 1"
+/* With the size of a slot: sessions of a server may have two versions of this library. */
+#define AREA_NAME "recmf progress %zu"
 
 /* What is told of a run. */
 typedef struct Report
@@ -137,7 +137,7 @@ static void
 find_area(void)
 {
 	if (slots == NULL)
-		slots = (Slot *) recmf_shared_area(AREA_NAME, sizeof(Slot) * MAX_RUNS, init_area);
+		slots = (Slot *) recmf_shared_area(psprintf(AREA_NAME, sizeof(Slot)), sizeof(Slot) * MAX_RUNS, init_area);
 }
 
 /* The same where a failure must not fail the caller; in a subtransaction, which cleans up after it. */
