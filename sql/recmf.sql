@@ -375,6 +375,8 @@ CREATE FUNCTION train_model(
 	alpha double precision DEFAULT NULL,
 	seed bigint DEFAULT NULL,
 	solver text DEFAULT NULL,
+	implicit_features boolean DEFAULT NULL,
+	nonnegative boolean DEFAULT NULL,
 	warm_start boolean DEFAULT NULL,
 	validation_fraction double precision DEFAULT NULL,
 	patience integer DEFAULT NULL,
@@ -395,7 +397,7 @@ RETURNS record
 AS 'MODULE_PATHNAME', 'recmf_train_model'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION train_model(text, text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, boolean, double precision, integer, interval, jsonb, boolean)
+COMMENT ON FUNCTION train_model(text, text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, boolean, boolean, boolean, double precision, integer, interval, jsonb, boolean)
 IS 'train a recommendation model from a table, view or SELECT and make it the active version of its name';
 
 CREATE FUNCTION drop_model(model text)
@@ -698,7 +700,7 @@ AS 'MODULE_PATHNAME', 'recmf_predict_integer_integer'
 LANGUAGE C STABLE PARALLEL SAFE COST 1000;
 
 COMMENT ON FUNCTION predict(bigint, bigint, text)
-IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+IS 'the rating (explicit feedback), score (implicit) or probability (logistic) that the model expects';
 
 CREATE FUNCTION predict(
 	user_id bigint,
@@ -709,7 +711,7 @@ AS 'MODULE_PATHNAME', 'recmf_predict_integer_text'
 LANGUAGE C STABLE PARALLEL SAFE COST 1000;
 
 COMMENT ON FUNCTION predict(bigint, text, text)
-IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+IS 'the rating (explicit feedback), score (implicit) or probability (logistic) that the model expects';
 
 CREATE FUNCTION predict(
 	user_id text,
@@ -720,7 +722,7 @@ AS 'MODULE_PATHNAME', 'recmf_predict_text_integer'
 LANGUAGE C STABLE PARALLEL SAFE COST 1000;
 
 COMMENT ON FUNCTION predict(text, bigint, text)
-IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+IS 'the rating (explicit feedback), score (implicit) or probability (logistic) that the model expects';
 
 CREATE FUNCTION predict(
 	user_id text,
@@ -731,7 +733,7 @@ AS 'MODULE_PATHNAME', 'recmf_predict_text_text'
 LANGUAGE C STABLE PARALLEL SAFE COST 1000;
 
 COMMENT ON FUNCTION predict(text, text, text)
-IS 'the rating (explicit feedback) or score (implicit) that the model expects';
+IS 'the rating (explicit feedback), score (implicit) or probability (logistic) that the model expects';
 
 CREATE FUNCTION popular_items(
 	k integer DEFAULT 10,

@@ -152,8 +152,10 @@ recmf_mf_model_settings(const MfModel *header, rmf_settings *settings)
 	settings->solver = (rmf_solver) header->solver;
 	settings->regularization = header->regularization;
 	settings->regularization_scaling = header->regularization_scaling;
-	settings->user_regularization = header->user_regularization;
-	settings->item_regularization = header->item_regularization;
+	if (header->user_regularization != header->regularization)
+		settings->user_regularization = header->user_regularization;
+	if (header->item_regularization != header->regularization)
+		settings->item_regularization = header->item_regularization;
 	if (header->feedback == RMF_IMPLICIT)
 		settings->alpha = header->alpha;
 	else
@@ -721,8 +723,10 @@ start_header(MfModel *header, const RecmfDataset *dataset, const rmf_settings *s
 	header->solver = (uint8) settings->solver;
 	header->regularization = settings->regularization;
 	header->regularization_scaling = settings->regularization_scaling;
-	header->user_regularization = settings->user_regularization;
-	header->item_regularization = settings->item_regularization;
+	header->user_regularization = isnan(settings->user_regularization) ?
+		settings->regularization : settings->user_regularization;
+	header->item_regularization = isnan(settings->item_regularization) ?
+		settings->regularization : settings->item_regularization;
 	if (settings->feedback == RMF_IMPLICIT)
 		header->alpha = settings->alpha;
 	else

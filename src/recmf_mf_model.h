@@ -86,13 +86,8 @@ typedef struct MfModel
 	uint64		seed;
 	double		regularization;
 	double		regularization_scaling;
-	double		user_regularization;
-	double		item_regularization;
 	double		bias_regularization;
 	double		alpha;
-	double		unobserved_weight;
-	double		implicit_features_weight;
-	double		implicit_features_regularization;
 
 	/* the data */
 	int32		n_users;		/* >= 1, as all counts that follow but n_skipped */
@@ -108,6 +103,13 @@ typedef struct MfModel
 	/* after the last iteration */
 	double		loss;
 	double		rmse;
+
+	/* settings again; those of a side are there in any case */
+	double		user_regularization;
+	double		item_regularization;
+	double		unobserved_weight;
+	double		implicit_features_weight;
+	double		implicit_features_regularization;
 } MfModel;
 
 /* The ids of one side. */

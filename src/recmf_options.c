@@ -699,7 +699,9 @@ recmf_settings_to_jsonb(const rmf_settings *settings)
 		if (!is_setting(option) || (option->feedbacks != 0 && (option->feedbacks & FOR(settings->feedback)) == 0))
 			continue;
 		if (option->kind == OPTION_NUMBER && isnan(*(const double *) field))
-			continue;			/* of implicit features, where there are none */
+			continue;			/* of a side, or of implicit features that there are not */
+		if (option->kind == OPTION_BOOLEAN && *(const int32_t *) field == 0)
+			continue;
 		if (is_of_validation(option) && !(settings->validation_fraction > 0))
 			continue;
 

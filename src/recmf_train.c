@@ -50,13 +50,14 @@ enum
 	ARG_RATING_COL,
 	ARG_WEIGHT_COL,
 	ARG_FIRST_OPTION,
-	ARG_OPTIONS = ARG_FIRST_OPTION + 13,
+	ARG_OPTIONS = ARG_FIRST_OPTION + 15,
 	ARG_VERBOSE
 };
 
 static const char *const option_names[ARG_OPTIONS - ARG_FIRST_OPTION] = {
 	"feedback", "factors", "iterations", "regularization", "regularization_scaling",
-	"bias_regularization", "alpha", "seed", "solver", "warm_start", "validation_fraction", "patience",
+	"bias_regularization", "alpha", "seed", "solver", "implicit_features",
+	"nonnegative", "warm_start", "validation_fraction", "patience",
 	"time_limit"
 };
 

@@ -31,7 +31,6 @@
  */
 #define MOST_BOUNDS 100
 #define SMALLEST_CHANGE 1e-12
-#define FOLD_IN_BYTES (RMF_ALIGNMENT * ((RMF_MAX_FACTORS + 2) * sizeof(float) / RMF_ALIGNMENT + 1))
 
 /* Are rows solved by steps?  The answer depends on the problem alone, so that it is the same on all machines. */
 static int
@@ -57,10 +56,17 @@ panel_stride(const rmf_problem *problem)
 	return ((size_t) rmf_dimensions(problem) + lanes - 1) / lanes * lanes;
 }
 
+/* For the row before, where folding in takes several rounds. */
+static size_t
+fold_in_bytes(const rmf_problem *problem)
+{
+	return rmf_objective_needs_scores(problem) ? panel_stride(problem) * sizeof(float) : 0;
+}
+
 size_t
 rmf_als_row_workspace_size(const rmf_problem *problem)
 {
-	return FOLD_IN_BYTES + larger(PANEL_ROWS * panel_stride(problem) * sizeof(float),
+	return fold_in_bytes(problem) + larger(PANEL_ROWS * panel_stride(problem) * sizeof(float),
 								  rmf_exact_row_workspace_size(problem));
 }
 
@@ -190,7 +196,7 @@ rmf_als_fold_in(const rmf_half_step *step, int64_t n, const int32_t *column, con
 	const rmf_problem *problem = step->problem;
 	int32_t		dimensions = rmf_dimensions(problem);
 	float	   *before = memory;
-	void	   *workspace = (char *) memory + FOLD_IN_BYTES;
+	void	   *workspace = (char *) memory + fold_in_bytes(problem);
 	rmf_status	status;
 
 	rmf_exact_clear_row(problem, step->side, solution);
@@ -199,7 +205,8 @@ rmf_als_fold_in(const rmf_half_step *step, int64_t n, const int32_t *column, con
 		double		change = 0,
 					square = 0;
 
-		memcpy(before, solution, (size_t) dimensions * sizeof(float));
+		if (rmf_objective_needs_scores(problem))
+			memcpy(before, solution, (size_t) dimensions * sizeof(float));
 		status = rmf_als_solve_row(step, n, column, value, weight, solution, workspace, poll);
 		if (status != RMF_OK || !rmf_objective_needs_scores(problem) || round == MOST_BOUNDS)
 			return status;

@@ -104,7 +104,7 @@ typedef struct rmf_settings
 	int32_t		iterations;
 	double		regularization; /* lambda >= 0 */
 	double		regularization_scaling; /* nu in [0, 2] */
-	double		user_regularization;	/* lambda of the users' rows >= 0; by rule: regularization */
+	double		user_regularization;	/* lambda of the users' rows >= 0; NAN: regularization */
 	double		item_regularization;
 	double		bias_regularization;	/* lambda_b >= 0; not implicit */
 	double		alpha;			/* > 0; implicit only */

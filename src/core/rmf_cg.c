@@ -6,6 +6,7 @@
 
 #include "rmf_cg.h"
 #include "rmf_cg_levels.h"
+#include "rmf_objective.h"
 
 /* The gathered rows of one row's ratings should stay in the second-level cache. */
 #define PANEL_BYTES (512 * 1024)
@@ -201,10 +202,14 @@ rmf_cg_lay_out_scratch(const rmf_problem *problem, void *memory, rmf_cg_scratch 
 	scratch->weight = carve(memory, &used, capacity * sizeof(float));
 	scratch->far_weight = carve(memory, &used, capacity * sizeof(float));
 	scratch->target = carve(memory, &used, capacity * sizeof(float));
-	scratch->score = carve(memory, &used, capacity * sizeof(float));
+	scratch->score = scratch->start = NULL;
+	if (rmf_objective_needs_scores(problem))
+	{
+		scratch->score = carve(memory, &used, capacity * sizeof(float));
+		scratch->start = carve(memory, &used, width * sizeof(float));
+	}
 	scratch->zero_row = carve(memory, &used, row_bytes);
 	scratch->right_side = carve(memory, &used, (width + 1) * sizeof(float));
-	scratch->start = carve(memory, &used, width * sizeof(float));
 	scratch->x = carve(memory, &used, width * sizeof(float));
 	scratch->r = carve(memory, &used, width * sizeof(float));
 	scratch->p = carve(memory, &used, width * sizeof(float));

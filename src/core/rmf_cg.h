@@ -80,7 +80,7 @@ typedef struct rmf_cg_scratch
 	float	   *target;			/* capacity */
 	uint32_t   *zero_row;		/* a packed row of zeros */
 	float	   *score;			/* capacity; where the objective needs scores */
-	float	   *start;			/* width: the row beforehand, of which these are */
+	float	   *start;			/* width; the same: the row beforehand, of which these are */
 	float	   *right_side;		/* width + 1: what it has without the targets */
 	float	   *x;				/* width each: solution, residual, direction, A times direction */
 	float	   *r;

@@ -522,7 +522,8 @@ solve_blocks(int kept, int blocks, const row_task *task, float *solution)
 	memcpy(x, solution, factors * sizeof(float));
 	memset(x + factors, 0, (width - factors) * sizeof(float));
 	memset(scratch->zero_row, 0, width / 2 * sizeof(uint32_t));
-	memcpy(scratch->start, x, width * sizeof(float));
+	if (scratch->start != NULL)
+		memcpy(scratch->start, x, width * sizeof(float));
 
 	if (gram != NULL)
 	{

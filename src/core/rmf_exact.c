@@ -124,7 +124,7 @@ lay_out_row(const rmf_problem *problem, void *base, workspace *w)
 	w->weight = carve(base, &used, capacity * sizeof(float));
 	w->root = carve(base, &used, capacity * sizeof(float));
 	w->target = carve(base, &used, capacity * sizeof(float));
-	w->score = carve(base, &used, capacity * sizeof(float));
+	w->score = rmf_objective_needs_scores(problem) ? carve(base, &used, capacity * sizeof(float)) : NULL;
 	w->rhs = carve(base, &used, padded * sizeof(float));
 	w->edge = carve(base, &used, padded * sizeof(float));
 	w->rhs_sum = carve(base, &used, width * sizeof(double));

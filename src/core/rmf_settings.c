@@ -253,8 +253,6 @@ rmf_settings_resolve(rmf_settings *settings, int64_t n_users, int64_t n_items,
 		resolve_logistic(settings);
 	else
 		*field = resolve_implicit(settings, n_users, n_items, ratings);
-	set_if_nan(&settings->user_regularization, settings->regularization);
-	set_if_nan(&settings->item_regularization, settings->regularization);
 	return *field == NULL ? RMF_OK : RMF_BAD_ARGUMENT;
 }
 

@@ -169,7 +169,7 @@ SELECT what, try(value) FROM models, LATERAL (VALUES
 	(4, 'magic', damaged(model::text, 0, '00')),
 	(5, 'the other byte order', '\x' || substr(model::text, 9, 2) || substr(model::text, 7, 2) || substr(model::text, 5, 2) || substr(model::text, 3, 2) || substr(model::text, 11)),
 	(6, 'version', damaged(model::text, 4, '09')),
-	(7, 'flags', damaged(model::text, 7, '01')),
+	(7, 'flags', damaged(model::text, 7, '80')),
 	(8, 'feedback', damaged(model::text, 8, '07')),
 	(9, 'id type', damaged(model::text, 9, '00')),
 	(10, 'encoding', damaged(model::text, 11, '05')),
@@ -181,7 +181,7 @@ SELECT what, try(value) FROM models, LATERAL (VALUES
 	(16, 'ratings', damaged(model::text, 68, 'ffffffffffffff7f')),
 	(17, 'bytes of ids', damaged(model::text, 84, 'ff')),
 	(18, 'mean', damaged(model::text, 100, '000000000000f07f')),
-	(19, 'first user id', damaged(model::text, 140, 'ff')),
+	(19, 'first user id', damaged(model::text, 180, 'ff')),
 	(20, 'a factor', damaged(model::text, 500, '0000c07f'))) v(no, what, value)
 	WHERE name = 'implicit' ORDER BY no;
 -- text ids out of order, and not in the encoding

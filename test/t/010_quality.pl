@@ -16,8 +16,9 @@ SKIP:
 {
 	my $folds = data_file('ml-100k/folds.tar.xz');
 	my $sum = 0;
+	my @with_features;
 
-	skip 'MovieLens 100K is not there (RECMF_DATA)', 3 unless $folds;
+	skip 'MovieLens 100K is not there (RECMF_DATA)', 4 unless $folds;
 	$node->safe_psql(
 		'postgres', q{
 CREATE TABLE fold_train (user_id integer, item_id integer, rating integer, at bigint);
@@ -33,6 +34,10 @@ CREATE TABLE fold_test (LIKE fold_train)});
 		push @rmse,
 			$node->safe_psql('postgres',
 			q{SELECT sqrt(avg((predict(user_id, item_id, 'stars') - rating) ^ 2)) FROM fold_test});
+		push @with_features,
+			$node->safe_psql('postgres', q{
+SELECT FROM train_model('features', 'fold_train', feedback => 'explicit', implicit_features => true);
+SELECT sqrt(avg((predict(user_id, item_id, 'features') - rating) ^ 2)) FROM fold_test});
 	}
 	is($node->safe_psql('postgres', 'SELECT count(*) FROM fold_test'), '20000', 'a fold has 20,000 ratings to predict');
 	is( $node->safe_psql(
@@ -45,7 +50,11 @@ SELECT count(*) FROM fold_test WHERE predict(user_id, item_id, 'stars') IS NULL
 	measured(sprintf('ml-100k, RMSE of u1..u5: %s; mean %.4f',
 		join(' ', map { sprintf('%.4f', $_) } @rmse), $sum / 5));
 	cmp_ok($sum / 5, '<=', 0.915, 'ml-100k u1..u5, explicit: mean RMSE at most .915');
-	$node->safe_psql('postgres', q{SELECT drop_model('stars')});
+	$sum = 0;
+	$sum += (split /\n/)[-1] for @with_features;
+	measured(sprintf('ml-100k with implicit features, mean RMSE of u1..u5: %.4f', $sum / 5));
+	cmp_ok($sum / 5, '<=', 0.897, 'ml-100k u1..u5, explicit with implicit features: mean RMSE at most .897');
+	$node->safe_psql('postgres', q{SELECT drop_model('stars'), drop_model('features')});
 }
 
 # MovieLens 1M in the leave-one-out protocol of the NCF papers: the item that
