@@ -161,10 +161,11 @@ recmf_need_error(const RecmfNeed *need, bool reading)
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			 errmsg("training needs about %zu MB, more than recmf.training_memory allows",
 					megabytes(recmf_need_total(need))),
-			 errdetail("With the ratings in temporary files, " INT64_FORMAT " users and " INT64_FORMAT " items%s take %zu MB for ids, %zu MB for %d factors each, and %zu MB for the work; recmf.training_memory is %d MB.",
-					   need->shape.n[RMF_USERS], need->shape.n[RMF_ITEMS], reading ? " (there may be more)" : "",
-					   megabytes(need->ids + need->starts), megabytes(need->run), need->shape.problem.factors,
-					   megabytes(need->workspace * (Size) need->processes), recmf_training_memory / 1024),
+			 errdetail("Even with the ratings in temporary files, %zu MB are needed for ids, %zu MB for factors and %zu MB for the work (users%s: " INT64_FORMAT ", items: " INT64_FORMAT ", factors: %d). recmf.training_memory is %d MB.",
+					   megabytes(need->ids + need->starts), megabytes(need->run),
+					   megabytes(need->workspace * (Size) need->processes),
+					   reading ? " so far" : "", need->shape.n[RMF_USERS], need->shape.n[RMF_ITEMS],
+					   need->shape.problem.factors, recmf_training_memory / 1024),
 			 errhint("Raise it with SET recmf.training_memory if the machine has the memory, use fewer factors, or train on fewer users and items.")));
 }
 

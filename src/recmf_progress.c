@@ -107,9 +107,9 @@ step_name(rmf_phase step)
 		case RMF_PREPARE_ITEMS:
 			return "preparing items";
 		case RMF_FEATURES_USERS:
-			return "solving features of users";
+			return "implicit features of users";
 		case RMF_FEATURES_ITEMS:
-			return "solving features of items";
+			return "implicit features of items";
 		case RMF_VALIDATE:
 			return "validating";
 	}

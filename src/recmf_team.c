@@ -540,14 +540,20 @@ find_run(TeamShared *shared, rmf_run *run)
 		(shared->n_places == 2 || find_ratings(shared, &shared->places[2], NULL, RMF_USERS, &run->validation));
 }
 
+/* All that a worker does, until the leader says that there is no more. */
 static void
-work(TeamShared *shared, const rmf_run *run)
+work(TeamShared *shared)
 {
+	rmf_run		run = {0};
 	Member		member;
-	void	   *workspace = MemoryContextAllocHuge(CurrentMemoryContext,
-												   rmf_run_workspace_size(&shared->shape) + RMF_ALIGNMENT);
+	void	   *workspace;
 
-	join(&member, shared, ParallelWorkerNumber + 1, run, (void *) TYPEALIGN(RMF_ALIGNMENT, workspace));
+	if (!find_run(shared, &run))
+		return;
+	workspace = MemoryContextAllocHuge(CurrentMemoryContext,
+									   rmf_run_workspace_size(&shared->shape) + RMF_ALIGNMENT);
+	join(&member, shared, ParallelWorkerNumber + 1, &run, (void *) TYPEALIGN(RMF_ALIGNMENT, workspace));
+
 	while (!has_ended(shared))
 	{
 		rmf_phase	phase;
@@ -567,16 +573,14 @@ recmf_team_main(dsm_segment *segment, shm_toc *toc)
 {
 	TeamShared *shared = (TeamShared *) shm_toc_lookup(toc, KEY_TEAM, false);
 	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext context = AllocSetContextCreate(caller, "recmf worker", ALLOCSET_DEFAULT_SIZES);
-	rmf_run		run = {0};
+	MemoryContext context = AllocSetContextCreate(caller, "recmf training", ALLOCSET_DEFAULT_SIZES);
 
 	pgstat_report_activity(STATE_RUNNING, "recmf training");
 	recmf_blas_check_once();
 	MemoryContextSwitchTo(context);
-	if (find_run(shared, &run))
-		work(shared, &run);
-	MemoryContextSwitchTo(caller);
+	work(shared);
 
-	/* closes the files of ratings that are loaded */
+	/* closes the files of ratings, which their owner would miss at the end of the transaction */
+	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 }

@@ -395,46 +395,35 @@ prepare_rows(const rmf_run *run, rmf_side side, int64_t number, const workspace 
 	return status;
 }
 
-/*
- * Second vectors of a slice of the rows of "side": sums of the rows of their
- * ratings, times the inverse.  With the sum s of an item's users and its second
- * vector b, the least of the objective's sum over all users is (number of
- * ratings) - b.s, what |b|^2 costs included.
- */
+/* w->sums, a row of them for each row first <= r < last, grow by the factors of those whom the row has rated. */
 static rmf_status
-make_features(const rmf_run *run, rmf_side side, int64_t number, const workspace *w, const rmf_poll *poll)
+sum_others(const rmf_run *run, rmf_side side, int64_t first, int64_t last, const workspace *w, const rmf_poll *poll)
 {
-	const rmf_problem *problem = &run->shape.problem;
 	const rmf_ratings *ratings = &run->ratings[side];
 	const float *others = run->rows[rmf_other_side(side)];
-	int32_t		factors = problem->factors;
-	int32_t		dimensions = rmf_dimensions(problem);
-	rmf_rows	rows = slice(run, side, number);
-	float	   *gram = run->partial_gram + (size_t) number * gram_size(&run->shape);
-	rmf_sums	sums = {0};
-	rmf_status	status = RMF_OK;
+	int32_t		factors = run->shape.problem.factors;
+	int32_t		dimensions = rmf_dimensions(&run->shape.problem);
 
-	memset(gram, 0, gram_size(&run->shape) * sizeof(float));
-	for (int64_t first = rows.first, last; status == RMF_OK && first < rows.last; first = last)
+	for (int64_t from = first, to; from < last; from = to)
 	{
 		const int32_t *column = w->column;
-		float	   *features = run->features + first * factors;
 
-		last = min64(first + FEATURES_ROWS, rows.last);
+		to = last;
 		if (ratings->column != NULL)
-			column = ratings->column + ratings->start[first];
+			column = ratings->column + ratings->start[from];
 		else
 		{
-			last = end_of_window(ratings, first, last, run->shape.window);
-			status = load(ratings, first, last, run->shape.window, w, poll);
+			rmf_status	status;
+
+			to = end_of_window(ratings, from, last, run->shape.window);
+			status = load(ratings, from, to, run->shape.window, w, poll);
 			if (status != RMF_OK)
 				return status;
 		}
-		memset(w->sums, 0, (size_t) (last - first) * (size_t) factors * sizeof(float));
-		for (int64_t r = first; r < last; r++)
+		for (int64_t r = from; r < to; r++)
 		{
 			float	   *restrict sum = w->sums + (r - first) * factors;
-			int64_t		at = ratings->start[r] - ratings->start[first];
+			int64_t		at = ratings->start[r] - ratings->start[from];
 			int64_t		n = ratings->start[r + 1] - ratings->start[r];
 
 			for (int64_t t = 0; t < n; t++)
@@ -447,6 +436,38 @@ make_features(const rmf_run *run, rmf_side side, int64_t number, const workspace
 					sum[j] += other[j];
 			}
 		}
+	}
+	return RMF_OK;
+}
+
+/*
+ * Second vectors of a slice of the rows of "side": sums of the rows of their
+ * ratings, times the inverse.  With the sum s of an item's users and its second
+ * vector b, the least of the objective's sum over all users is (number of
+ * ratings) - b.s, what |b|^2 costs included.
+ */
+static rmf_status
+make_features(const rmf_run *run, rmf_side side, int64_t number, const workspace *w, const rmf_poll *poll)
+{
+	const rmf_problem *problem = &run->shape.problem;
+	const rmf_ratings *ratings = &run->ratings[side];
+	int32_t		factors = problem->factors;
+	rmf_rows	rows = slice(run, side, number);
+	float	   *gram = run->partial_gram + (size_t) number * gram_size(&run->shape);
+	rmf_sums	sums = {0};
+	rmf_status	status = RMF_OK;
+
+	memset(gram, 0, gram_size(&run->shape) * sizeof(float));
+	for (int64_t first = rows.first, last; status == RMF_OK && first < rows.last; first = last)
+	{
+		float	   *features = run->features + first * factors;
+
+		/* always the same rows together, however many are loaded at a time: sums depend on it */
+		last = min64(first + FEATURES_ROWS, rows.last);
+		memset(w->sums, 0, (size_t) (last - first) * (size_t) factors * sizeof(float));
+		status = sum_others(run, side, first, last, w, poll);
+		if (status != RMF_OK)
+			return status;
 		rmf_blas_gemm_nt((int) (last - first), factors, factors, w->sums, factors,
 						 run->features_inverse, factors, features, factors);
 		for (int64_t r = first; r < last; r++)

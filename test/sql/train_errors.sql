@@ -112,9 +112,11 @@ SELECT train_model('m', 'orders');
 ROLLBACK;
 
 -- too little memory
+\set VERBOSITY terse
 SET recmf.training_memory = '1MB';
 SELECT train_model('big', 'SELECT u AS user_id, i AS item_id, 1 AS rating FROM generate_series(1, 1000) u, generate_series(1, 100) i', factors => 64);
 RESET recmf.training_memory;
+\set VERBOSITY default
 
 -- the old model is what is there
 SELECT model, version, active FROM recmf_models ORDER BY 1, 2;
