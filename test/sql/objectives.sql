@@ -108,5 +108,5 @@ SELECT train_model('bad', 'ratings', options => '{"nonnegative": "yes"}');
 SELECT mf_train(user_id, item_id, rating, '{"feedback": "logistic", "alpha": 1}') FROM ratings;
 SELECT mf_train(user_id, item_id, rating, '{"w_implicit": 1}') FROM ratings;
 
-DELETE FROM recmf_model_names WHERE model IN ('odds', 'odds_cg', 'stars', 'weighed');
+SELECT count(drop_model(model)) FROM recmf_model_names;
 DROP SCHEMA objectives_test CASCADE;
