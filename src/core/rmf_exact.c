@@ -351,8 +351,8 @@ set_row(const rmf_problem *problem, rmf_side side, int width, const float *x, fl
  * The minimum of x'Ax / 2 - b'x over rows whose factors are not negative, by
  * cyclic coordinate descent from the present row, each coordinate to its own
  * minimum, until a sweep lowers the function by next to nothing.  Every sweep
- * lowers it, whether A is singular or not; a coordinate of which A says nothing
- * becomes 0.  On return w->x is x.
+ * lowers it, whether A is singular or not; a coordinate of which A says nothing,
+ * or nothing but a denormal, becomes 0.  On return w->x is x.
  */
 static void
 solve_nonnegative(const rmf_exact_kernels *kernels, const rmf_half_step *step, const float *solution,
@@ -375,7 +375,7 @@ solve_nonnegative(const rmf_exact_kernels *kernels, const rmf_half_step *step, c
 		const float *line = w->square + (size_t) j * (size_t) width;
 		float		start = j < factors ? solution[j] : solution[rmf_bias_position(problem, step->side)];
 
-		w->x[j] = line[j] > 0 && (start > 0 || j >= factors) ? start : 0;
+		w->x[j] = line[j] >= FLT_MIN && (start > 0 || j >= factors) ? start : 0;
 		for (int i = 0; i < width && w->x[j] != 0; i++)
 			w->gradient[i] += (double) line[i] * w->x[j];
 	}
@@ -391,7 +391,7 @@ solve_nonnegative(const rmf_exact_kernels *kernels, const rmf_half_step *step, c
 			double		next,
 						change;
 
-			if (!(line[j] > 0))
+			if (!(line[j] >= FLT_MIN))
 				continue;
 			next = w->x[j] - w->gradient[j] / line[j];
 			if (next < 0 && j < factors)

@@ -173,8 +173,11 @@ rmf_objective_features_fit(const rmf_half_step *step, int64_t n, const int32_t *
 	double		fit = (double) n;
 
 	/* the sum of (1 - s)^2 over the row's ratings and of s^2 over all other cells, s = row . second vector */
-	rmf_objective_right_side(step, n, column, scratch);
-	fit -= 2 * rmf_dot((int) factors, row, scratch) / step->gram_scale;
+	memset(scratch, 0, factors * sizeof(float));
+	for (int64_t t = 0; t < n; t++)
+		for (size_t j = 0; j < factors; j++)
+			scratch[j] += step->extra[(size_t) column[t] * factors + j];
+	fit -= 2 * rmf_dot((int) factors, row, scratch);
 	for (size_t i = 0; i < factors; i++)
 		fit += row[i] * rmf_dot((int) factors, row, step->gram + i * unknowns);
 	return step->gram_scale * fit;

@@ -48,6 +48,9 @@
 #define FEATURES_WEIGHT_PER_VARIANCE 0.8
 #define FEATURES_REGULARIZATION_PER_SD 27.0
 
+/* With ratings at the lower end of a float's range, the second vectors would pass the upper one. */
+#define FEATURES_LEAST_REGULARIZATION 1e-20
+
 /*
  * Logistic feedback, measured on gowalla with 64 factors, all items ranked:
  * recall@20 .155 with unobserved cells weighing .01, .150 with .003 and with
@@ -188,7 +191,7 @@ resolve_explicit(rmf_settings *settings, const rmf_csr_stats *ratings)
 		set_if_nan(&settings->implicit_features_weight,
 				   FEATURES_WEIGHT_PER_VARIANCE * spread(ratings) * spread(ratings));
 		set_if_nan(&settings->implicit_features_regularization,
-				   FEATURES_REGULARIZATION_PER_SD * spread(ratings));
+				   fmax(FEATURES_REGULARIZATION_PER_SD * spread(ratings), FEATURES_LEAST_REGULARIZATION));
 	}
 	set_if_nan(&settings->regularization_scaling, EXPLICIT_SCALING);
 	set_if_nan(&settings->bias_regularization, EXPLICIT_BIAS_REGULARIZATION);
