@@ -6,10 +6,12 @@
 
 #include "rmf_cg.h"
 #include "rmf_cg_levels.h"
-#include "rmf_objective.h"
 
 /* The gathered rows of one row's ratings should stay in the second-level cache. */
 #define PANEL_BYTES (512 * 1024)
+
+/* With so few factors, a block of AVX-512 is half empty, and one of AVX2 is faster. */
+#define HALF_EMPTY 16
 
 /* How many rows are packed between two polls. */
 #define POLL_ROWS 4096
@@ -65,10 +67,7 @@ lay_out_side(const rmf_problem *problem, int64_t n_fixed, int block, rmf_cg_side
 		carve(NULL, &used, (size_t) n_fixed * sizeof(float));
 	side->gram = used;
 	if (rmf_has_gram(problem))
-		carve(NULL, &used, width * width * sizeof(float));
-	side->border = used;
-	if (rmf_has_gram(problem) && rmf_has_biases(problem))
-		carve(NULL, &used, width * sizeof(float));
+		carve(NULL, &used, (width + 1) * width * sizeof(float));
 	return used;
 }
 
@@ -80,40 +79,36 @@ rmf_cg_side_size(const rmf_problem *problem, int64_t n_fixed)
 	return lay_out_side(problem, n_fixed, RMF_CG_MAX_BLOCK, &side);
 }
 
-/* gram_scale G, and where rows have biases, the row of the bias apart. */
 static void
 pack_gram(const rmf_half_step *step, rmf_cg_side *side)
 {
 	size_t		width = (size_t) side->width;
-	size_t		unknowns = (size_t) rmf_unknowns(step->problem);
 	size_t		factors = (size_t) step->problem->factors;
+	size_t		unknowns = (size_t) rmf_unknowns(step->problem);
 	float	   *padded = (float *) ((char *) side + side->gram);
-	float	   *border = (float *) ((char *) side + side->border);
 
-	side->trace = 0;
-	side->corner = 0;
-	memset(padded, 0, width * width * sizeof(float));
+	memset(padded, 0, (width + 1) * width * sizeof(float));
 	for (size_t i = 0; i < factors; i++)
 	{
 		for (size_t j = 0; j < factors; j++)
 			padded[i * width + j] = step->gram_scale * step->gram[i * unknowns + j];
 		side->trace += padded[i * width + i];
+		if (unknowns > factors)
+			padded[width * width + i] = step->gram_scale * step->gram[factors * unknowns + i];
 	}
 	if (unknowns > factors)
-	{
-		memset(border, 0, width * sizeof(float));
-		for (size_t j = 0; j < factors; j++)
-			border[j] = step->gram_scale * step->gram[factors * unknowns + j];
-		side->corner = step->gram_scale * step->gram[factors * unknowns + factors];
-	}
+		side->gram_corner = step->gram_scale * step->gram[factors * unknowns + factors];
 }
 
 rmf_status
 rmf_cg_pack_begin(const rmf_half_step *step, rmf_cpu_level level, void *memory)
 {
-	const rmf_cg_kernels *kernels = rmf_cg_kernels_of(level);
+	const rmf_cg_kernels *kernels;
 	rmf_cg_side *side = memory;
 
+	if (level == RMF_CPU_AVX512 && step->problem->factors <= HALF_EMPTY)
+		level = RMF_CPU_AVX2;
+	kernels = rmf_cg_kernels_of(level);
 	if (kernels == NULL || step->n_fixed < 0)
 		return RMF_BAD_ARGUMENT;
 	lay_out_side(step->problem, step->n_fixed, kernels->block, side);
@@ -170,10 +165,11 @@ rmf_cg_pack_finish(const rmf_half_step *step, int64_t n_slices, const rmf_cg_squ
 			side->largest_square = squares[s].largest;
 	}
 	side->mean_square = side->n > 0 ? sum / ((double) side->n * problem->factors) : 0;
-	if (step->gram != NULL)
+	side->trace = 0;
+	side->gram_corner = 0;
+	side->has_gram = step->gram != NULL;
+	if (side->has_gram)
 		pack_gram(step, side);
-	else
-		side->trace = side->corner = 0;
 }
 
 rmf_status
@@ -200,19 +196,23 @@ rmf_cg_lay_out_scratch(const rmf_problem *problem, void *memory, rmf_cg_scratch 
 	scratch->capacity = (int) capacity;
 	scratch->panel = carve(memory, &used, capacity * row_bytes);
 	scratch->weight = carve(memory, &used, capacity * sizeof(float));
-	scratch->far_weight = carve(memory, &used, capacity * sizeof(float));
-	scratch->target = carve(memory, &used, capacity * sizeof(float));
-	scratch->score = scratch->start = NULL;
-	if (rmf_objective_needs_scores(problem))
-	{
-		scratch->score = carve(memory, &used, capacity * sizeof(float));
-		scratch->start = carve(memory, &used, width * sizeof(float));
-	}
 	scratch->zero_row = carve(memory, &used, row_bytes);
 	scratch->right_side = carve(memory, &used, (width + 1) * sizeof(float));
-	scratch->x = carve(memory, &used, width * sizeof(float));
-	scratch->r = carve(memory, &used, width * sizeof(float));
-	scratch->p = carve(memory, &used, width * sizeof(float));
-	scratch->q = carve(memory, &used, width * sizeof(float));
+	scratch->start = carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
+	scratch->x = carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
+	scratch->r = carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
+	scratch->p = carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
+	scratch->q = carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
 	return used;
+}
+
+rmf_status
+rmf_cg_solve(const rmf_half_step *step, const rmf_cg_side *side, int n_rows, rmf_cg_row *rows,
+			 rmf_sums *sums, const rmf_cg_scratch *scratch, const rmf_poll *poll)
+{
+	const rmf_cg_kernels *kernels = rmf_cg_kernels_of((rmf_cpu_level) side->level);
+
+	if (kernels == NULL || side->n != step->n_fixed || n_rows < 1 || n_rows > RMF_CG_AT_ONCE)
+		return RMF_BAD_ARGUMENT;
+	return kernels->solve_rows(step, side, n_rows, rows, sums, scratch, poll);
 }

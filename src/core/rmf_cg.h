@@ -38,12 +38,12 @@ typedef struct rmf_cg_side
 	int32_t		width;			/* padded dimensions, 2 words */
 	double		mean_square;	/* of all entries */
 	double		largest_square; /* |y|^2 of the longest row */
-	double		trace;			/* of gram_scale G */
+	double		trace;			/* of gram_scale G, the factors' part */
+	int32_t		has_gram;
+	float		gram_corner;	/* entry of the bias in gram_scale G; 0 where there is none */
 	size_t		rows;			/* n x words of uint32_t */
 	size_t		biases;			/* where rows have biases: n floats */
-	float		corner;			/* where there is G and biases: the last entry of gram_scale G */
-	size_t		border;			/* the same: its last row, width floats */
-	size_t		gram;			/* where there is one: gram_scale G, width x width floats */
+	size_t		gram;			/* where there is one: gram_scale G, width x width floats, then its row of the bias */
 } rmf_cg_side;
 
 static inline const uint32_t *
@@ -59,44 +59,60 @@ rmf_cg_biases(const rmf_cg_side *side)
 }
 
 static inline const float *
-rmf_cg_border(const rmf_cg_side *side)
-{
-	return (const float *) ((const char *) side + side->border);
-}
-
-static inline const float *
 rmf_cg_gram(const rmf_cg_side *side)
 {
 	return (const float *) ((const char *) side + side->gram);
 }
 
+static inline const float *
+rmf_cg_gram_edge(const rmf_cg_side *side)
+{
+	return rmf_cg_gram(side) + (size_t) side->width * (size_t) side->width;
+}
+
+/* Rows that are solved in step with each other, at most. */
+#define RMF_CG_AT_ONCE 4
+
+/* At most so many ratings are passed over between two polls. */
+#define RMF_CG_POLL_RATINGS 4096
+
 /* Parts of a workspace. */
 typedef struct rmf_cg_scratch
 {
-	int			capacity;		/* ratings that are gathered at once; a multiple of 8 */
-	uint32_t   *panel;			/* capacity packed rows: the first of the row's ratings */
+	int			capacity;		/* packed rows of the panel; a multiple of 8 */
+	uint32_t   *panel;			/* the first ratings of the rows that are solved */
 	float	   *weight;			/* capacity: their weights in the system */
-	float	   *far_weight;		/* capacity: those of the ratings after them, chunk by chunk */
-	float	   *target;			/* capacity */
 	uint32_t   *zero_row;		/* a packed row of zeros */
-	float	   *score;			/* capacity; where the objective needs scores */
-	float	   *start;			/* width; the same: the row beforehand, of which these are */
 	float	   *right_side;		/* width + 1: what it has without the targets */
-	float	   *x;				/* width each: solution, residual, direction, A times direction */
+	/* RMF_CG_AT_ONCE x width each */
+	float	   *start;
+	float	   *x;				/* solution, residual, direction, A times direction */
 	float	   *r;
 	float	   *p;
 	float	   *q;
 } rmf_cg_scratch;
+
+/* A row to be solved. */
+typedef struct rmf_cg_row
+{
+	int64_t		n;				/* ratings, at least 1 */
+	const int32_t *column;
+	const float *value;
+	const float *weight;		/* explicit only; NULL: all 1 */
+	int64_t		n_after;		/* how many more may be read at column: those of the next rows */
+	float	   *solution;		/* rmf_dimensions() floats: from where it starts, and what comes out */
+	rmf_status	status;			/* out: RMF_OK or RMF_SINGULAR */
+} rmf_cg_row;
 
 typedef struct rmf_cg_kernels
 {
 	int			block;			/* rows are padded to a multiple of so many dimensions */
 	/* One packed row of "words" words from n floats. */
 	void		(*pack) (int n, const float *row, int words, uint32_t *packed);
-	/* See rmf_cg_solve_row(). */
-	rmf_status	(*solve_row) (const rmf_half_step *step, const rmf_cg_side *side, int64_t n,
-							  const int32_t *column, const float *value, const float *weight,
-							  float *solution, const rmf_cg_scratch *scratch, const rmf_poll *poll);
+	/* See rmf_cg_solve(). */
+	rmf_status	(*solve_rows) (const rmf_half_step *step, const rmf_cg_side *side, int n_rows,
+							   rmf_cg_row *rows, rmf_sums *sums, const rmf_cg_scratch *scratch,
+							   const rmf_poll *poll);
 } rmf_cg_kernels;
 
 /* The kernels of a level, or NULL where the build or the processor lacks it. */
@@ -131,19 +147,26 @@ extern rmf_status rmf_cg_pack(const rmf_half_step *step, rmf_cpu_level level, vo
 /* Lays out the scratch in "memory"; returns its size, the same for all levels.  Only counts where memory is NULL. */
 extern size_t rmf_cg_lay_out_scratch(const rmf_problem *problem, void *memory, rmf_cg_scratch *scratch);
 
-/*
- * Improves "solution", rmf_dimensions() floats, of a row with n > 0 ratings
- * (weight: theirs, explicit only; NULL: all 1).
- * Errors: RMF_BAD_ARGUMENT, RMF_CANCELLED; RMF_SINGULAR where the steps break
- * down or would (values that leave the range of a float, a system that is
- * singular or nearly so), "solution" is then as it was.
- */
-static inline rmf_status
-rmf_cg_solve_row(const rmf_cg_kernels *kernels, const rmf_half_step *step, const rmf_cg_side *side,
-				 int64_t n, const int32_t *column, const float *value, const float *weight,
-				 float *solution, const rmf_cg_scratch *scratch, const rmf_poll *poll)
+/* What the ratings of a row take up in the panel. */
+static inline int64_t
+rmf_cg_room(int64_t n)
 {
-	return kernels->solve_row(step, side, n, column, value, weight, solution, scratch, poll);
+	return (n + 7) / 8 * 8;
 }
+
+/*
+ * Improves the solutions of up to RMF_CG_AT_ONCE rows.  Together they have
+ * rmf_cg_room() in the panel, but for one alone, whose ratings past the panel
+ * are gathered anew for each pass.  sums: as of rmf_als_half_step(), of the rows
+ * whose status is RMF_OK.
+ *
+ * A row's status is RMF_SINGULAR where its steps break down or would (values
+ * that leave the range of a float, a system that is singular or nearly so); its
+ * solution is then as it was.
+ * Errors: RMF_BAD_ARGUMENT, RMF_CANCELLED; all solutions are then as they were.
+ */
+extern rmf_status rmf_cg_solve(const rmf_half_step *step, const rmf_cg_side *side, int n_rows,
+							   rmf_cg_row *rows, rmf_sums *sums, const rmf_cg_scratch *scratch,
+							   const rmf_poll *poll);
 
 #endif							/* RMF_CG_H */

@@ -11,11 +11,18 @@
  * has dimension l in its lower half and dimension LANES + l in the upper
  * one, so that a shift and a mask give both as floats, in order.
  *
- * A pass over ratings takes ROWS of them at a time: their inner products with
- * the direction, block by block, one sum of lanes each; all sums at once into
- * one vector; then the rows again, times their coefficients, onto the result.
- * The loops are functions of constants (number of blocks, kind of pass), which
- * the compiler turns into one program each: see solve_row().
+ * A pass over ratings takes a chunk of them at a time, which stays in the
+ * first-level cache: their inner products with the direction, ROWS or FEW_ROWS
+ * at once (block by block, one sum of lanes each, then all sums at once into one
+ * vector); their coefficients; then the rows again, times these, onto a stripe
+ * of the result in registers.  So neither part waits for the other.
+ *
+ * Up to RMF_CG_AT_ONCE rows of ratings are solved in step with each other, for
+ * the sake of the Gram matrix: it is read once for all their directions.  Each
+ * has its own arithmetic, so that it comes out the same in whatever company.
+ *
+ * The loops are functions of the number of blocks, which the compiler turns
+ * into one program each for the usual numbers: see solve_rows().
  */
 #include "rmf_cg.h"
 #include "rmf_lanes.h"
@@ -27,15 +34,22 @@
 #define ROWS 8
 #define FEW_ROWS 4
 
-/*
- * Rows of up to so many blocks are "kept": 32 registers hold the floats of
- * FEW_ROWS of them, made once, and direction and result for the whole pass.
- */
-#define KEPT_BLOCKS (RMF_LANE_BYTES == 64 ? 2 : 0)
-#define KEPT_LANES (KEPT_BLOCKS > 0 ? 2 * KEPT_BLOCKS : 1)
+/* Directions of up to so many blocks are in registers for a whole chunk. */
+#define KEPT_BLOCKS (LANES == 16 ? 2 : 0)
 
-/* How many ratings ahead rows are fetched, and how much of each. */
-#define PREFETCH_ROWS 16
+/* So many blocks of the result are in registers. */
+#define STRIPE_BLOCKS 4
+
+/* Ratings of a chunk: so many bytes of them, within bounds; multiples of ROWS. */
+#define CHUNK_BYTES (8 * 1024)
+#define MOST_CHUNK 64
+#define FEWEST_CHUNK 16
+
+/*
+ * How many ratings ahead rows are fetched, be they of the next row, and how much
+ * of each: what comes from memory takes as long as the products of so many.
+ */
+#define PREFETCH_ROWS 48
 #define PREFETCH_BYTES 512
 
 #define STEPS 3
@@ -77,206 +91,193 @@ pack(int n, const float *row, int n_words, uint32_t *packed)
 	}
 }
 
-/* What a pass does beside multiplying. */
-typedef enum pass_kind
+/* The packed rows of a row's ratings, some of them. */
+typedef struct packed_rows
 {
-	PASS_NEAR,					/* rows one after the other, in the panel */
-	PASS_FAR,					/* rows by the columns of the ratings */
-	PASS_FIRST_NEAR,			/* by columns, copied into the panel; the residual instead of the product */
-	PASS_FIRST_FAR				/* the same without a copy */
-} pass_kind;
-
-/* One side's rows, and those of a row's ratings. */
-typedef struct rows_of_pass
-{
-	const uint32_t *rows;		/* of the side, or the panel */
-	const int32_t *column;		/* not PASS_NEAR */
-	uint32_t   *copy;			/* PASS_FIRST_NEAR: the panel */
+	const uint32_t *rows;		/* of the side, or of the panel */
+	const int32_t *column;		/* which rows of the side; NULL: those of the panel, one after the other */
 	const uint32_t *zero_row;	/* stands for ratings past the end */
-	const float *weight;		/* 0 past the end */
-	const float *target;		/* PASS_FIRST_*: what the residual starts from */
-	int64_t		n;
-} rows_of_pass;
+	int			n;
+} packed_rows;
 
-/*
- * result += sum of t y over n ratings, y their rows; t = weight (y.v + v_bias),
- * or target - weight (y.v + v_bias) in a first pass.  Returns the sum of t.
- */
-static ALWAYS_INLINE void
-pass_rows(int n_rows, int kept, int blocks, pass_kind kind, const rows_of_pass *pass, int64_t from,
-		  const float *v, const lanes *v_kept, float v_bias, float *result, lanes *result_kept, four *sum)
+static ALWAYS_INLINE const uint32_t *
+packed_row(int blocks, const packed_rows *of, int t)
 {
-	int			is_first = kind == PASS_FIRST_NEAR || kind == PASS_FIRST_FAR;
+	size_t		stride = (size_t) blocks * LANES;
+
+	if (of->column == NULL)
+		return of->rows + (size_t) t * stride;
+	return t < of->n ? of->rows + (size_t) of->column[t] * stride : of->zero_row;
+}
+
+/* score[t] := y_t.v for n_rows ratings from t on; copy (may be NULL): what is read goes there. */
+static ALWAYS_INLINE void
+score_some(int n_rows, int blocks, const packed_rows *of, int t, const float *v, const lanes *v_kept,
+		   uint32_t *copy, float *score)
+{
 	size_t		stride = (size_t) blocks * LANES;
 	const uint32_t *row[ROWS];
-	uint32_t   *copy = kind == PASS_FIRST_NEAR ? pass->copy + (size_t) from * stride : NULL;
 	lanes		s[ROWS];
-	lanes		x[FEW_ROWS][KEPT_LANES];
-	float		t[ROWS] __attribute__((aligned(32)));
 
 	UNROLL
 	for (int r = 0; r < n_rows; r++)
 	{
-		if (kind == PASS_NEAR)
-			row[r] = pass->rows + (size_t) (from + r) * stride;
-		else
-			row[r] = from + r < pass->n ? pass->rows + (size_t) pass->column[from + r] * stride : pass->zero_row;
+		row[r] = packed_row(blocks, of, t + r);
 		s[r] = (lanes) {0};
 	}
-
-	if (kept)
+	for (int b = 0; b < blocks; b++)
 	{
+		lanes		v0 = blocks <= KEPT_BLOCKS ? v_kept[2 * b] : LOAD(v + b * BLOCK);
+		lanes		v1 = blocks <= KEPT_BLOCKS ? v_kept[2 * b + 1] : LOAD(v + b * BLOCK + LANES);
+
 		UNROLL
-		for (int b = 0; b < blocks; b++)
+		for (int r = 0; r < n_rows; r++)
 		{
-			UNROLL
-			for (int r = 0; r < FEW_ROWS; r++)
-			{
-				words		w = LOAD_WORDS(row[r] + b * LANES);
+			words		w = LOAD_WORDS(row[r] + b * LANES);
 
-				if (copy != NULL)
-					*(words *) (copy + (size_t) r * stride + b * LANES) = w;
-				x[r][2 * b] = LOW(w);
-				x[r][2 * b + 1] = HIGH(w);
-				s[r] += x[r][2 * b] * v_kept[2 * b];
-				s[r] += x[r][2 * b + 1] * v_kept[2 * b + 1];
-			}
+			if (copy != NULL)
+				*(words *) (copy + (size_t) (t + r) * stride + b * LANES) = w;
+			s[r] += LOW(w) * v0;
+			s[r] += HIGH(w) * v1;
 		}
 	}
-	else
-	{
-		for (int b = 0; b < blocks; b++)
-		{
-			lanes		v0 = LOAD(v + b * BLOCK);
-			lanes		v1 = LOAD(v + b * BLOCK + LANES);
-
-			UNROLL
-			for (int r = 0; r < n_rows; r++)
-			{
-				words		w = LOAD_WORDS(row[r] + b * LANES);
-
-				if (copy != NULL)
-					*(words *) (copy + (size_t) r * stride + b * LANES) = w;
-				s[r] += LOW(w) * v0;
-				s[r] += HIGH(w) * v1;
-			}
-		}
-	}
-
-	add_up(n_rows, s, t);
-	UNROLL
-	for (int r = 0; r < n_rows; r += 4)
-	{
-		four		weight = *(const unaligned_four *) (pass->weight + from + r);
-		four		product = *(four *) (t + r) + v_bias;
-
-		if (is_first)
-			product = *(const unaligned_four *) (pass->target + from + r) - weight * product;
-		else
-			product = weight * product;
-		*(four *) (t + r) = product;
-		*sum += product;
-	}
-
-	if (kept)
-	{
-		UNROLL
-		for (int b = 0; b < 2 * blocks; b++)
-		{
-			UNROLL
-			for (int r = 0; r < FEW_ROWS; r++)
-				result_kept[b] += t[r] * x[r][b];
-		}
-	}
-	else
-	{
-		for (int b = 0; b < blocks; b++)
-		{
-			lanes		total0 = LOAD(result + b * BLOCK);
-			lanes		total1 = LOAD(result + b * BLOCK + LANES);
-
-			UNROLL
-			for (int r = 0; r < n_rows; r++)
-			{
-				words		w = LOAD_WORDS(row[r] + b * LANES);
-
-				total0 += t[r] * LOW(w);
-				total1 += t[r] * HIGH(w);
-			}
-			STORE(result + b * BLOCK) = total0;
-			STORE(result + b * BLOCK + LANES) = total1;
-		}
-	}
+	add_up(n_rows, s, score + t);
 }
 
-static ALWAYS_INLINE float
-pass(int kept, int blocks, pass_kind kind, const rows_of_pass *of, const float *v, float v_bias, float *result)
+/* The same for all of a chunk; score has room for a multiple of FEW_ROWS.  ahead: ratings that follow. */
+static ALWAYS_INLINE void
+score_rows(int blocks, const packed_rows *of, int64_t ahead, const float *v, uint32_t *copy, float *score)
 {
-	int			most = kept ? FEW_ROWS : ROWS;
 	size_t		row_bytes = (size_t) blocks * RMF_LANE_BYTES;
 	size_t		fetched = row_bytes < PREFETCH_BYTES ? row_bytes : PREFETCH_BYTES;
-	four		sum = {0};
-	lanes		v_kept[KEPT_LANES];
-	lanes		result_kept[KEPT_LANES];
-	int64_t		at = 0;
+	int			most = blocks <= KEPT_BLOCKS ? FEW_ROWS : ROWS;
+	lanes		v_kept[KEPT_BLOCKS > 0 ? 2 * KEPT_BLOCKS : 1];
+	int			t = 0;
 
-	if (kept)
+	if (blocks <= KEPT_BLOCKS)
 	{
 		UNROLL
-		for (int b = 0; b < 2 * blocks; b++)
-		{
-			v_kept[b] = LOAD(v + b * LANES);
-			result_kept[b] = LOAD(result + b * LANES);
-		}
+		for (int i = 0; i < 2 * blocks; i++)
+			v_kept[i] = LOAD(v + i * LANES);
 	}
-	for (; at + most <= of->n; at += most)
+	for (; t + most <= of->n; t += most)
 	{
-		if (kind != PASS_NEAR)
+		if (of->column != NULL)
 		{
-			for (int64_t r = at + PREFETCH_ROWS; r < at + PREFETCH_ROWS + most && r < of->n; r++)
+			for (int r = t + PREFETCH_ROWS; r < t + PREFETCH_ROWS + most && r < of->n + ahead; r++)
 			{
-				const char *row = (const char *) of->rows + (size_t) of->column[r] * row_bytes;
+				/* not checked yet, so that it may point anywhere */
+				uintptr_t	row = (uintptr_t) of->rows + (uint32_t) of->column[r] * row_bytes;
 
 				for (size_t byte = 0; byte < fetched; byte += CACHE_LINE)
-					__builtin_prefetch(row + byte);
+					__builtin_prefetch((const void *) (row + byte));
 			}
 		}
-		pass_rows(most, kept, blocks, kind, of, at, v, v_kept, v_bias, result, result_kept, &sum);
+		score_some(most, blocks, of, t, v, v_kept, copy, score);
 	}
-	for (; at < of->n; at += FEW_ROWS)
-		pass_rows(FEW_ROWS, kept, blocks, kind, of, at, v, v_kept, v_bias, result, result_kept, &sum);
-	if (kept)
-	{
-		UNROLL
-		for (int b = 0; b < 2 * blocks; b++)
-			STORE(result + b * LANES) = result_kept[b];
-	}
-	return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+	for (; t < of->n; t += FEW_ROWS)
+		score_some(FEW_ROWS, blocks, of, t, v, v_kept, copy, score);
 }
 
-/* out := M v, M symmetric, blocks * BLOCK floats square. */
+/* A stripe of the result: += sum of coefficient[t] y_t, in "sets" sums that don't wait for each other. */
+static ALWAYS_INLINE void
+add_stripe(int stripe, int sets, int blocks, const packed_rows *of, int first, const float *coefficient,
+		   float *result)
+{
+	lanes		sum[2][2 * STRIPE_BLOCKS];
+
+	UNROLL
+	for (int i = 0; i < 2 * stripe; i++)
+	{
+		sum[0][i] = LOAD(result + first * BLOCK + i * LANES);
+		if (sets == 2)
+			sum[1][i] = (lanes) {0};
+	}
+	for (int t = 0; t < of->n; t += 2)
+	{
+		UNROLL
+		for (int r = 0; r < 2; r++)
+		{
+			const uint32_t *row = packed_row(blocks, of, t + r) + first * LANES;
+
+			UNROLL
+			for (int b = 0; b < stripe; b++)
+			{
+				words		w = LOAD_WORDS(row + b * LANES);
+
+				sum[sets == 2 ? r : 0][2 * b] += coefficient[t + r] * LOW(w);
+				sum[sets == 2 ? r : 0][2 * b + 1] += coefficient[t + r] * HIGH(w);
+			}
+		}
+	}
+	UNROLL
+	for (int i = 0; i < 2 * stripe; i++)
+	{
+		if (sets == 2)
+			sum[0][i] += sum[1][i];
+		STORE(result + first * BLOCK + i * LANES) = sum[0][i];
+	}
+}
+
+/* result += sum of coefficient[t] y_t; coefficients are 0 up to a multiple of FEW_ROWS. */
+static ALWAYS_INLINE void
+add_rows(int blocks, const packed_rows *of, const float *coefficient, float *result)
+{
+	int			first = 0;
+
+	for (; first + STRIPE_BLOCKS <= blocks; first += STRIPE_BLOCKS)
+		add_stripe(STRIPE_BLOCKS, 1, blocks, of, first, coefficient, result);
+	if (first + 2 <= blocks)
+	{
+		add_stripe(2, LANES == 16 ? 2 : 1, blocks, of, first, coefficient, result);
+		first += 2;
+	}
+	if (first < blocks)
+		add_stripe(1, 2, blocks, of, first, coefficient, result);
+}
+
+/* out[k] := M v[k], M symmetric, blocks * BLOCK floats square; all vectors one after the other. */
 static ALWAYS_INLINE void
 multiply_square(int blocks, const float *matrix, const float *v, float *out)
 {
+	enum
+	{
+		MATRIX_ROWS = LANES == 16 ? 4 : 2
+	};
 	size_t		width = (size_t) blocks * BLOCK;
 
-	for (size_t i = 0; i < width; i += ROWS)
+	for (size_t i = 0; i < width; i += MATRIX_ROWS)
 	{
 		const float *row = matrix + i * width;
-		lanes		s[ROWS];
+		lanes		s[RMF_CG_AT_ONCE * MATRIX_ROWS];
+		float		sum[RMF_CG_AT_ONCE * MATRIX_ROWS] __attribute__((aligned(64)));
 
 		UNROLL
-		for (int r = 0; r < ROWS; r++)
-			s[r] = (lanes) {0};
+		for (int k = 0; k < RMF_CG_AT_ONCE * MATRIX_ROWS; k++)
+			s[k] = (lanes) {0};
 		for (size_t j = 0; j < width; j += LANES)
 		{
-			lanes		x = LOAD(v + j);
+			lanes		x[RMF_CG_AT_ONCE];
 
 			UNROLL
-			for (int r = 0; r < ROWS; r++)
-				s[r] += LOAD(row + (size_t) r * width + j) * x;
+			for (int k = 0; k < RMF_CG_AT_ONCE; k++)
+				x[k] = LOAD(v + (size_t) k * width + j);
+			UNROLL
+			for (int r = 0; r < MATRIX_ROWS; r++)
+			{
+				lanes		m = LOAD(row + (size_t) r * width + j);
+
+				UNROLL
+				for (int k = 0; k < RMF_CG_AT_ONCE; k++)
+					s[k * MATRIX_ROWS + r] += m * x[k];
+			}
 		}
-		add_up(ROWS, s, out + i);
+		UNROLL
+		for (int k = 0; k < RMF_CG_AT_ONCE * MATRIX_ROWS; k += 8)
+			add_up(8, s + k, sum + k);
+		for (int k = 0; k < RMF_CG_AT_ONCE; k++)
+			for (int r = 0; r < MATRIX_ROWS; r++)
+				out[(size_t) k * width + i + (size_t) r] = sum[k * MATRIX_ROWS + r];
 	}
 }
 
@@ -314,169 +315,249 @@ next_direction(int blocks, float times, const float *r, float *p)
 		STORE(p + i) = LOAD(r + i) + times * LOAD(p + i);
 }
 
-/* Weights and targets of no rating, up to a multiple of FEW_ROWS. */
-static void
-fill_up(int64_t n, float *numbers)
-{
-	for (int64_t t = n; t % FEW_ROWS != 0; t++)
-		numbers[t] = 0;
-}
-
-/* score[t] := y.v + v_bias + the bias of the other row, of n ratings. */
-static void
-score_rows(const rmf_cg_side *side, int64_t n, const int32_t *column, const float *v, float v_bias,
-		   const uint32_t *zero_row, float *score)
-{
-	size_t		stride = (size_t) side->words;
-	const float *bias = rmf_cg_biases(side);
-
-	for (int64_t at = 0; at < n; at += FEW_ROWS)
-	{
-		const uint32_t *row[FEW_ROWS];
-		lanes		s[FEW_ROWS];
-		float		sum[FEW_ROWS] __attribute__((aligned(16)));
-
-		for (int r = 0; r < FEW_ROWS; r++)
-		{
-			row[r] = at + r < n ? rmf_cg_rows(side) + (size_t) column[at + r] * stride : zero_row;
-			s[r] = (lanes) {0};
-		}
-		for (size_t w = 0; w < stride; w += LANES)
-		{
-			lanes		v0 = LOAD(v + 2 * w);
-			lanes		v1 = LOAD(v + 2 * w + LANES);
-
-			UNROLL
-			for (int r = 0; r < FEW_ROWS; r++)
-			{
-				words		both = LOAD_WORDS(row[r] + w);
-
-				s[r] += LOW(both) * v0;
-				s[r] += HIGH(both) * v1;
-			}
-		}
-		add_up(FEW_ROWS, s, sum);
-		for (int r = 0; r < FEW_ROWS && at + r < n; r++)
-			score[at + r] = sum[r] + v_bias + bias[column[at + r]];
-	}
-}
-
-/*
- * Checks ratings, and sets their weights and targets; false for ratings that no
- * system can have.  start: the row beforehand, and its bias.
- */
-static int
-prepare(const rmf_half_step *step, const rmf_cg_side *side, int64_t n, const int32_t *column,
-		const float *value, const float *rating_weight, const rmf_cg_scratch *scratch, float start_bias,
-		float *weight, float *target)
-{
-	uint32_t	n_fixed = (uint32_t) side->n;
-	const float *score = NULL;
-	int			bad = 0;
-
-	for (int64_t t = 0; t < n; t++)
-		bad |= (uint32_t) column[t] >= n_fixed;
-	if (bad)
-		return 0;
-
-	if (rmf_has_biases(step->problem))
-	{
-		const float *bias = rmf_cg_biases(side);
-
-		for (int64_t t = 0; t < n; t++)
-			target[t] = bias[column[t]];
-	}
-	if (rmf_objective_needs_scores(step->problem))
-	{
-		score_rows(side, n, column, scratch->start, start_bias, scratch->zero_row, scratch->score);
-		score = scratch->score;
-	}
-	bad = !rmf_objective_weigh(step->problem, n, value, rating_weight, score, weight, target);
-	fill_up(n, weight);
-	fill_up(n, target);
-	return !bad;
-}
-
-/* A row's part of all passes. */
-typedef struct row_task
+/* What all rows of a half-step have in common. */
+typedef struct half_step
 {
 	const rmf_half_step *step;
 	const rmf_cg_side *side;
 	const rmf_cg_scratch *scratch;
-	int64_t		n;
-	const int32_t *column;
-	const float *value;
-	const float *weight;		/* of the ratings; NULL: all 1 */
 	const rmf_poll *poll;
-} row_task;
+	int			chunk;			/* ratings at a time */
+} half_step;
 
-/* The weights of a task's ratings from one on. */
-static inline const float *
-weights_from(const row_task *task, int64_t from)
+/* A row in the course of its steps. */
+typedef struct row_state
 {
-	return task->weight != NULL ? task->weight + from : NULL;
+	rmf_cg_row *row;
+	int64_t		near;			/* ratings whose packed rows are in the panel: the first ones */
+	uint32_t   *panel;
+	float	   *weight;			/* of those in the panel */
+	float	   *x,
+			   *r,
+			   *p,
+			   *q;				/* solution, residual, direction, A times direction */
+	float		x_bias,
+				r_bias,
+				p_bias,
+				q_bias;
+	float		start_bias;
+	double		size;			/* rmf_objective_size() */
+	double		total_weight;	/* of its ratings in the system */
+	double		penalty;
+	double		ratio;
+	double		square;			/* of the residual */
+	int			steps;			/* that are left */
+} row_state;
+
+static ALWAYS_INLINE const float *
+own_weights(const rmf_cg_row *row, int64_t from)
+{
+	return row->weight != NULL ? row->weight + from : NULL;
 }
 
-/* The first pass: the residual's part, the size of the row, and the panel. */
-static ALWAYS_INLINE rmf_status
-first_pass(int kept, int blocks, const row_task *task, float x_bias, double *size, float *r_bias)
+/* The ratings from one on, at most a chunk, all in the panel or none. */
+static ALWAYS_INLINE packed_rows
+chunk_from(int blocks, const half_step *h, const row_state *state, int64_t from, int by_column)
 {
-	const rmf_cg_scratch *scratch = task->scratch;
+	int64_t		end = from < state->near ? state->near : state->row->n;
+	packed_rows of;
 
-	*size = 0;
-	for (int64_t from = 0; from < task->n; from += scratch->capacity)
+	of.n = (int) (end - from < h->chunk ? end - from : h->chunk);
+	of.zero_row = h->scratch->zero_row;
+	if (by_column || from >= state->near)
 	{
-		int64_t		n = task->n - from < scratch->capacity ? task->n - from : scratch->capacity;
-		float	   *weight = from == 0 ? scratch->weight : scratch->far_weight;
-		rows_of_pass of = {
-			.rows = rmf_cg_rows(task->side), .column = task->column + from, .copy = scratch->panel,
-			.zero_row = scratch->zero_row, .weight = weight, .target = scratch->target, .n = n
-		};
+		of.rows = rmf_cg_rows(h->side);
+		of.column = state->row->column + from;
+	}
+	else
+	{
+		of.rows = state->panel + (size_t) from * (size_t) blocks * LANES;
+		of.column = NULL;
+	}
+	return of;
+}
 
-		if (rmf_poll_cancelled(task->poll))
-			return RMF_CANCELLED;
-		if (!prepare(task->step, task->side, n, task->column + from, task->value + from,
-					 weights_from(task, from), scratch, x_bias, weight, scratch->target))
+/* What a rating's score has beside y.x: the biases of both rows. */
+static ALWAYS_INLINE void
+add_biases(const half_step *h, int n, const int32_t *column, float own, float *score)
+{
+	const float *bias = rmf_cg_biases(h->side);
+
+	for (int t = 0; t < n; t++)
+		score[t] += own + bias[column[t]];
+}
+
+/* Weights of ratings outside of the panel, which are made again for each pass. */
+static ALWAYS_INLINE void
+weigh_again(int blocks, const half_step *h, const row_state *state, const packed_rows *of, int64_t from,
+			const float *start, float *weight)
+{
+	const rmf_problem *problem = h->step->problem;
+	float		score[MOST_CHUNK + FEW_ROWS] __attribute__((aligned(64)));
+
+	if (rmf_objective_needs_scores(problem))
+	{
+		score_rows(blocks, of, 0, start, NULL, score);
+		if (rmf_has_biases(problem))
+			add_biases(h, of->n, of->column, state->start_bias, score);
+	}
+	rmf_objective_weigh(problem, of->n, state->row->value + from, own_weights(state->row, from),
+						score, weight, NULL);
+	for (int t = of->n; t % FEW_ROWS != 0; t++)
+		weight[t] = 0;
+}
+
+/* The sum of the coefficients, which the bias's equation has. */
+static ALWAYS_INLINE float
+sum_up(int n, const float *coefficient)
+{
+	four		sum = {0};
+
+	for (int t = 0; t < n; t += 4)
+		sum += *(const four *) (coefficient + t);
+	return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/*
+ * The first pass: ratings are checked and weighed, their packed rows go into
+ * the panel, and their part of the residual onto r.
+ */
+static ALWAYS_INLINE rmf_status
+first_pass(int blocks, const half_step *h, row_state *state)
+{
+	const rmf_problem *problem = h->step->problem;
+	const rmf_cg_row *row = state->row;
+	int			has_biases = rmf_has_biases(problem);
+	uint32_t	n_fixed = (uint32_t) h->side->n;
+	float		score[MOST_CHUNK + FEW_ROWS] __attribute__((aligned(64)));
+	float		far_weight[MOST_CHUNK + FEW_ROWS] __attribute__((aligned(64)));
+	float		target[MOST_CHUNK + FEW_ROWS] __attribute__((aligned(64)));
+	int64_t		unpolled = 0;
+
+	for (int64_t from = 0; from < row->n;)
+	{
+		packed_rows of = chunk_from(blocks, h, state, from, 1);
+		int			is_near = from < state->near;
+		float	   *weight = is_near ? state->weight + from : far_weight;
+		int			bad = 0;
+
+		if (unpolled >= RMF_CG_POLL_RATINGS)
+		{
+			if (rmf_poll_cancelled(h->poll))
+				return RMF_CANCELLED;
+			unpolled = 0;
+		}
+		unpolled += of.n;
+
+		for (int t = 0; t < of.n; t++)
+			bad |= (uint32_t) of.column[t] >= n_fixed;
+		if (bad)
 			return RMF_BAD_ARGUMENT;
-		*size += rmf_objective_size(task->step->problem, n, task->value + from, weights_from(task, from));
-		if (from == 0)
-			*r_bias += pass(kept, blocks, PASS_FIRST_NEAR, &of, scratch->x, x_bias, scratch->r);
+		score_rows(blocks, &of, row->n - from - of.n + row->n_after, state->x,
+				   is_near ? state->panel + (size_t) from * (size_t) blocks * LANES : NULL, score);
+
+		if (has_biases)
+		{
+			const float *bias = rmf_cg_biases(h->side);
+
+			for (int t = 0; t < of.n; t++)
+				target[t] = bias[of.column[t]];
+			if (rmf_objective_needs_scores(problem))
+			{
+				float		with_biases[MOST_CHUNK];
+
+				for (int t = 0; t < of.n; t++)
+					with_biases[t] = score[t] + state->x_bias + target[t];
+				bad = !rmf_objective_weigh(problem, of.n, row->value + from, own_weights(row, from),
+										   with_biases, weight, target);
+			}
+			else
+				bad = !rmf_objective_weigh(problem, of.n, row->value + from, own_weights(row, from),
+										   NULL, weight, target);
+		}
 		else
-			*r_bias += pass(kept, blocks, PASS_FIRST_FAR, &of, scratch->x, x_bias, scratch->r);
+			bad = !rmf_objective_weigh(problem, of.n, row->value + from, own_weights(row, from),
+									   score, weight, target);
+		if (bad)
+			return RMF_BAD_ARGUMENT;
+		for (int t = of.n; t % FEW_ROWS != 0; t++)
+			weight[t] = target[t] = 0;
+		state->size += rmf_objective_size(problem, of.n, row->value + from, own_weights(row, from));
+		state->total_weight += sum_up(of.n, weight);
+
+		for (int t = 0; t < of.n; t += 4)
+			*(four *) (score + t) = *(four *) (target + t) -
+				*(four *) (weight + t) * (*(four *) (score + t) + state->x_bias);
+		state->r_bias += sum_up(of.n, score);
+		/* what was copied is near, and one after the other */
+		if (is_near)
+			of = chunk_from(blocks, h, state, from, 0);
+		add_rows(blocks, &of, score, state->r);
+		from += of.n;
 	}
 	return RMF_OK;
 }
 
 /* A later pass: the ratings' part of A p, onto q. */
 static ALWAYS_INLINE rmf_status
-next_pass(int kept, int blocks, const row_task *task, float start_bias, float p_bias, float *q_bias)
+next_pass(int blocks, const half_step *h, row_state *state, const float *start)
 {
-	const rmf_cg_scratch *scratch = task->scratch;
-	int64_t		near = task->n < scratch->capacity ? task->n : scratch->capacity;
-	rows_of_pass of = {.rows = scratch->panel, .weight = scratch->weight, .n = near};
+	float		score[MOST_CHUNK + FEW_ROWS] __attribute__((aligned(64)));
+	float		far_weight[MOST_CHUNK + FEW_ROWS] __attribute__((aligned(64)));
+	int64_t		unpolled = 0;
 
-	*q_bias += pass(kept, blocks, PASS_NEAR, &of, scratch->p, p_bias, scratch->q);
-	for (int64_t from = near; from < task->n; from += scratch->capacity)
+	for (int64_t from = 0; from < state->row->n;)
 	{
-		int64_t		n = task->n - from < scratch->capacity ? task->n - from : scratch->capacity;
-		rows_of_pass far = {
-			.rows = rmf_cg_rows(task->side), .column = task->column + from,
-			.zero_row = scratch->zero_row, .weight = scratch->far_weight, .n = n
-		};
-		const float *score = NULL;
+		packed_rows of = chunk_from(blocks, h, state, from, 0);
+		const float *weight = state->weight + from;
 
-		if (rmf_poll_cancelled(task->poll))
-			return RMF_CANCELLED;
-		if (rmf_objective_needs_scores(task->step->problem))
+		if (unpolled >= RMF_CG_POLL_RATINGS)
 		{
-			score_rows(task->side, n, task->column + from, scratch->start, start_bias, scratch->zero_row,
-					   scratch->score);
-			score = scratch->score;
+			if (rmf_poll_cancelled(h->poll))
+				return RMF_CANCELLED;
+			unpolled = 0;
 		}
-		rmf_objective_weigh(task->step->problem, n, task->value + from, weights_from(task, from), score,
-							scratch->far_weight, NULL);
-		fill_up(n, scratch->far_weight);
-		*q_bias += pass(kept, blocks, PASS_FAR, &far, scratch->p, p_bias, scratch->q);
+		unpolled += of.n;
+		if (from >= state->near)
+		{
+			weigh_again(blocks, h, state, &of, from, start, far_weight);
+			weight = far_weight;
+		}
+		score_rows(blocks, &of, state->row->n - from - of.n, state->p, NULL, score);
+		for (int t = 0; t < of.n; t += 4)
+			*(four *) (score + t) = *(const four *) (weight + t) * (*(four *) (score + t) + state->p_bias);
+		state->q_bias += sum_up(of.n, score);
+		add_rows(blocks, &of, score, state->q);
+		from += of.n;
+	}
+	return RMF_OK;
+}
+
+/* What the ratings add to the objective at the solution. */
+static ALWAYS_INLINE rmf_status
+measure(int blocks, const half_step *h, const row_state *state, rmf_sums *sums)
+{
+	const rmf_problem *problem = h->step->problem;
+	const rmf_cg_row *row = state->row;
+	float		score[MOST_CHUNK + FEW_ROWS] __attribute__((aligned(64)));
+	int64_t		unpolled = 0;
+
+	for (int64_t from = 0; from < row->n;)
+	{
+		packed_rows of = chunk_from(blocks, h, state, from, 0);
+
+		if (unpolled >= RMF_CG_POLL_RATINGS)
+		{
+			if (rmf_poll_cancelled(h->poll))
+				return RMF_CANCELLED;
+			unpolled = 0;
+		}
+		unpolled += of.n;
+		score_rows(blocks, &of, row->n - from - of.n, state->x, NULL, score);
+		if (rmf_has_biases(problem))
+			add_biases(h, of.n, row->column + from, state->x_bias, score);
+		rmf_objective_measure(problem, of.n, row->value + from, own_weights(row, from), score, sums);
+		from += of.n;
 	}
 	return RMF_OK;
 }
@@ -487,174 +568,260 @@ is_usable(double square)
 	return square >= SMALLEST_SQUARE && square <= LARGEST_SQUARE;
 }
 
+/* The Gram matrix's row of the bias: what it adds to the product of all with v and v_bias. */
+static ALWAYS_INLINE void
+add_gram_edge(int blocks, const rmf_cg_side *side, float sign, const float *v, float v_bias, float *out, float *out_bias)
+{
+	const float *edge = rmf_cg_gram_edge(side);
+
+	*out_bias += sign * (float) (product(blocks, edge, v) + (double) side->gram_corner * v_bias);
+	add_times(blocks, sign * v_bias, edge, out);
+}
+
 /*
- * Explicit feedback: the bias counts in every equation with 1 and the factors
+ * The residual and the first direction; false where no step can be made.
+ *
+ * Where rows have a bias, it counts in every equation with 1 and the factors
  * with their small values, so that they are of different scales.  "ratio" is
  * what one diagonal entry is of the other, on average: the steps are those of
- * the system preconditioned with it.
+ * the system preconditioned with it.  r holds -G x, or zeros.
  */
 static ALWAYS_INLINE rmf_status
-solve_blocks(int kept, int blocks, const row_task *task, float *solution)
+begin_row(int blocks, const half_step *h, row_state *state)
 {
-	const rmf_problem *problem = task->step->problem;
-	const rmf_cg_scratch *scratch = task->scratch;
-	const float *gram = rmf_has_gram(problem) ? rmf_cg_gram(task->side) : NULL;
-	const float *border = gram != NULL && rmf_has_biases(problem) ? rmf_cg_border(task->side) : NULL;
+	const rmf_problem *problem = h->step->problem;
+	const rmf_cg_side *side = h->side;
+	int			has_biases = rmf_has_biases(problem);
 	size_t		factors = (size_t) problem->factors;
-	size_t		width = (size_t) blocks * BLOCK;
-	float	   *x = scratch->x;
-	float	   *r = scratch->r;
-	float	   *p = scratch->p;
-	float	   *q = scratch->q;
-	float	   *own_bias = rmf_has_biases(problem) ? solution + rmf_bias_position(problem, task->step->side) : NULL;
-	float		x_bias = own_bias != NULL ? *own_bias : 0,
-				start_bias = x_bias,
-				r_bias = 0,
-				p_bias;
-	double		size,
-				penalty,
-				bias_penalty = problem->bias_regularization,
-				ratio = 0,
-				square;
-	int			good = 1;
+	double		bias_penalty = problem->bias_regularization;
 	rmf_status	status;
 
-	memcpy(x, solution, factors * sizeof(float));
-	memset(x + factors, 0, (width - factors) * sizeof(float));
-	memset(scratch->zero_row, 0, width / 2 * sizeof(uint32_t));
-	if (scratch->start != NULL)
-		memcpy(scratch->start, x, width * sizeof(float));
-
-	if (gram != NULL)
-	{
-		multiply_square(blocks, gram, x, r);
-		for (size_t i = 0; i < width; i += LANES)
-			STORE(r + i) = -LOAD(r + i);
-		if (border != NULL)
-		{
-			add_times(blocks, -x_bias, border, r);
-			r_bias = (float) -product(blocks, border, x) - task->side->corner * x_bias;
-		}
-	}
-	else
-		memset(r, 0, width * sizeof(float));
-	status = first_pass(kept, blocks, task, x_bias, &size, &r_bias);
+	if (side->has_gram && has_biases)
+		add_gram_edge(blocks, side, -1, state->x, state->x_bias, state->r, &state->r_bias);
+	status = first_pass(blocks, h, state);
 	if (status != RMF_OK)
 		return status;
-	if (task->step->base != NULL || task->step->extra != NULL)
+	if (h->step->base != NULL || h->step->extra != NULL)
 	{
-		rmf_objective_right_side(task->step, task->n, task->column, scratch->right_side);
+		rmf_objective_right_side(h->step, state->row->n, state->row->column, h->scratch->right_side);
 		for (size_t i = 0; i < factors; i++)
-			r[i] += scratch->right_side[i];
-		if (own_bias != NULL)
-			r_bias += scratch->right_side[factors];
+			state->r[i] += h->scratch->right_side[i];
+		if (has_biases)
+			state->r_bias += h->scratch->right_side[factors];
 	}
-	penalty = rmf_als_row_penalty(problem, task->step->side, size, task->side->n);
-	if (!(penalty >= SMALLEST_PENALTY * (task->side->trace + size * task->side->largest_square)))
+
+	state->penalty = rmf_als_row_penalty(problem, h->step->side, state->size, side->n);
+	if (!(state->penalty >= SMALLEST_PENALTY * (side->trace + state->total_weight * side->largest_square)))
 		return RMF_SINGULAR;
-	add_times(blocks, (float) -penalty, x, r);
-	if (own_bias != NULL)
+	add_times(blocks, (float) -state->penalty, state->x, state->r);
+	if (has_biases)
 	{
-		ratio = (size * task->side->mean_square + task->side->trace / (double) factors + penalty) /
-			(size + task->side->corner + bias_penalty);
-		r_bias -= (float) bias_penalty * x_bias;
+		state->ratio = (state->total_weight * side->mean_square + side->trace / (double) factors + state->penalty) /
+			(state->total_weight + side->gram_corner + bias_penalty);
+		state->r_bias -= (float) bias_penalty * state->x_bias;
 	}
 	else
-		r_bias = 0;
+		state->r_bias = 0;
 
-	memcpy(p, r, width * sizeof(float));
-	p_bias = (float) ratio * r_bias;
-	square = product(blocks, r, r) + ratio * r_bias * r_bias;
-	if (!is_usable(square))
-		return RMF_SINGULAR;
+	memcpy(state->p, state->r, (size_t) blocks * BLOCK * sizeof(float));
+	state->p_bias = (float) state->ratio * state->r_bias;
+	state->square = product(blocks, state->r, state->r) + state->ratio * state->r_bias * state->r_bias;
+	return is_usable(state->square) ? RMF_OK : RMF_SINGULAR;
+}
 
-	for (int s = 1;; s++)
+/* A step; q holds G p, or zeros.  RMF_SINGULAR where not even the first one can be made. */
+static ALWAYS_INLINE rmf_status
+make_step(int blocks, const half_step *h, row_state *state, const float *start)
+{
+	const rmf_problem *problem = h->step->problem;
+	int			has_biases = rmf_has_biases(problem);
+	double		curvature,
+				next_square;
+	float		along;
+	rmf_status	status;
+
+	state->q_bias = 0;
+	if (h->side->has_gram && has_biases)
+		add_gram_edge(blocks, h->side, 1, state->p, state->p_bias, state->q, &state->q_bias);
+	status = next_pass(blocks, h, state, start);
+	if (status != RMF_OK)
+		return status;
+	add_times(blocks, (float) state->penalty, state->p, state->q);
+	state->q_bias += (float) problem->bias_regularization * state->p_bias;
+
+	curvature = product(blocks, state->p, state->q) + (has_biases ? (double) state->p_bias * state->q_bias : 0);
+	if (!is_usable(curvature))
 	{
-		float		q_bias = 0;
-		double		curvature,
-					next_square;
-		float		along;
+		status = state->steps == STEPS ? RMF_SINGULAR : RMF_OK;
+		state->steps = 0;
+		return status;
+	}
+	along = (float) (state->square / curvature);
+	add_times(blocks, along, state->p, state->x);
+	state->x_bias += along * state->p_bias;
+	if (--state->steps == 0)
+		return RMF_OK;
 
-		if (gram != NULL)
-		{
-			multiply_square(blocks, gram, p, q);
-			if (border != NULL)
-			{
-				add_times(blocks, p_bias, border, q);
-				q_bias = (float) product(blocks, border, p) + task->side->corner * p_bias;
-			}
-		}
-		else
-			memset(q, 0, width * sizeof(float));
-		status = next_pass(kept, blocks, task, start_bias, p_bias, &q_bias);
-		if (status != RMF_OK)
+	add_times(blocks, -along, state->q, state->r);
+	state->r_bias -= has_biases ? along * state->q_bias : 0;
+	next_square = product(blocks, state->r, state->r) + state->ratio * state->r_bias * state->r_bias;
+	if (!is_usable(next_square))
+	{
+		state->steps = 0;
+		return RMF_OK;
+	}
+	next_direction(blocks, (float) (next_square / state->square), state->r, state->p);
+	state->p_bias = (float) (state->ratio * state->r_bias + next_square / state->square * state->p_bias);
+	state->square = next_square;
+	return RMF_OK;
+}
+
+static ALWAYS_INLINE rmf_status
+solve_blocks(int blocks, const half_step *h, int n_rows, rmf_cg_row *rows, rmf_sums *sums)
+{
+	const rmf_problem *problem = h->step->problem;
+	const rmf_cg_scratch *scratch = h->scratch;
+	size_t		factors = (size_t) problem->factors;
+	size_t		width = (size_t) blocks * BLOCK;
+	int			needs_start = rmf_objective_needs_scores(problem);
+	row_state	state[RMF_CG_AT_ONCE];
+	int64_t		used = 0;
+
+	memset(scratch->zero_row, 0, width / 2 * sizeof(uint32_t));
+	for (int k = 0; k < RMF_CG_AT_ONCE; k++)
+	{
+		float	   *x = scratch->x + (size_t) k * width;
+
+		memset(x, 0, width * sizeof(float));
+		memset(scratch->p + (size_t) k * width, 0, width * sizeof(float));
+		if (k < n_rows)
+			memcpy(x, rows[k].solution, factors * sizeof(float));
+	}
+	if (needs_start)
+		memcpy(scratch->start, scratch->x, RMF_CG_AT_ONCE * width * sizeof(float));
+	if (h->side->has_gram)
+	{
+		multiply_square(blocks, rmf_cg_gram(h->side), scratch->x, scratch->r);
+		for (size_t i = 0; i < RMF_CG_AT_ONCE * width; i += LANES)
+			STORE(scratch->r + i) = -LOAD(scratch->r + i);
+	}
+	else
+		memset(scratch->r, 0, RMF_CG_AT_ONCE * width * sizeof(float));
+
+	for (int k = 0; k < n_rows; k++)
+	{
+		row_state  *s = &state[k];
+		rmf_status	status;
+
+		if (rmf_poll_cancelled(h->poll))
+			return RMF_CANCELLED;
+		memset(s, 0, sizeof(*s));
+		s->row = &rows[k];
+		s->near = rows[k].n < scratch->capacity - used ? rows[k].n : scratch->capacity - used;
+		s->panel = scratch->panel + (size_t) used * width / 2;
+		s->weight = scratch->weight + used;
+		used += rmf_cg_room(s->near);
+		s->x = scratch->x + (size_t) k * width;
+		s->r = scratch->r + (size_t) k * width;
+		s->p = scratch->p + (size_t) k * width;
+		s->q = scratch->q + (size_t) k * width;
+		s->x_bias = rmf_has_biases(problem) ? rows[k].solution[rmf_bias_position(problem, h->step->side)] : 0;
+		s->start_bias = s->x_bias;
+		s->steps = STEPS;
+		status = begin_row(blocks, h, s);
+		if (status == RMF_SINGULAR)
+			s->steps = 0;
+		else if (status != RMF_OK)
 			return status;
-		add_times(blocks, (float) penalty, p, q);
-		q_bias += (float) bias_penalty * p_bias;
-
-		curvature = product(blocks, p, q) + (own_bias != NULL ? (double) p_bias * q_bias : 0);
-		if (!is_usable(curvature))
-		{
-			if (s == 1)
-				return RMF_SINGULAR;
-			break;
-		}
-		along = (float) (square / curvature);
-		add_times(blocks, along, p, x);
-		x_bias += along * p_bias;
-		if (s == STEPS)
-			break;
-
-		add_times(blocks, -along, q, r);
-		r_bias -= own_bias != NULL ? along * q_bias : 0;
-		next_square = product(blocks, r, r) + ratio * r_bias * r_bias;
-		if (!is_usable(next_square))
-			break;
-		next_direction(blocks, (float) (next_square / square), r, p);
-		p_bias = (float) (ratio * r_bias + next_square / square * p_bias);
-		square = next_square;
+		rows[k].status = status;
 	}
 
-	for (size_t i = 0; i < factors; i++)
-		good &= x[i] - x[i] == 0;
-	if (!good || !(x_bias - x_bias == 0))
-		return RMF_SINGULAR;
-	memcpy(solution, x, factors * sizeof(float));
-	if (own_bias != NULL)
-		*own_bias = x_bias;
+	for (int step = 0; step < STEPS; step++)
+	{
+		if (h->side->has_gram)
+			multiply_square(blocks, rmf_cg_gram(h->side), scratch->p, scratch->q);
+		else
+			memset(scratch->q, 0, RMF_CG_AT_ONCE * width * sizeof(float));
+		for (int k = 0; k < n_rows; k++)
+		{
+			rmf_status	status;
+
+			if (state[k].steps == 0)
+				continue;
+			if (rmf_poll_cancelled(h->poll))
+				return RMF_CANCELLED;
+			status = make_step(blocks, h, &state[k], scratch->start + (size_t) k * width);
+			if (status != RMF_OK && status != RMF_SINGULAR)
+				return status;
+			rows[k].status = status;
+		}
+	}
+
+	for (int k = 0; k < n_rows; k++)
+	{
+		float	   *x = state[k].x;
+		int			good = state[k].x_bias - state[k].x_bias == 0;
+
+		for (size_t i = 0; i < factors; i++)
+			good &= x[i] - x[i] == 0;
+		if (!good)
+			rows[k].status = RMF_SINGULAR;
+		if (rows[k].status == RMF_OK && sums != NULL && h->step->measure)
+		{
+			rmf_status	status = measure(blocks, h, &state[k], sums);
+
+			if (status != RMF_OK)
+				return status;
+		}
+	}
+	for (int k = 0; k < n_rows; k++)
+	{
+		if (rows[k].status != RMF_OK)
+			continue;
+		memcpy(rows[k].solution, state[k].x, factors * sizeof(float));
+		if (rmf_has_biases(problem))
+			rows[k].solution[rmf_bias_position(problem, h->step->side)] = state[k].x_bias;
+		if (sums != NULL)
+			sums->penalty += rmf_objective_row_cost(problem, h->step->side, state[k].size, h->side->n,
+													rows[k].solution);
+	}
 	return RMF_OK;
 }
 
 /* Programs of their own for the usual numbers of factors, and one for all others. */
 static rmf_status
-solve_row(const rmf_half_step *step, const rmf_cg_side *side, int64_t n, const int32_t *column,
-		  const float *value, const float *weight, float *solution, const rmf_cg_scratch *scratch,
-		  const rmf_poll *poll)
+solve_rows(const rmf_half_step *step, const rmf_cg_side *side, int n_rows, rmf_cg_row *rows,
+		   rmf_sums *sums, const rmf_cg_scratch *scratch, const rmf_poll *poll)
 {
-	const row_task task = {step, side, scratch, n, column, value, weight, poll};
+	half_step	h = {step, side, scratch, poll, 0};
 	int			blocks = side->width / BLOCK;
 
+	h.chunk = CHUNK_BYTES / (blocks * RMF_LANE_BYTES) / ROWS * ROWS;
+	if (h.chunk > MOST_CHUNK)
+		h.chunk = MOST_CHUNK;
+	if (h.chunk < FEWEST_CHUNK)
+		h.chunk = FEWEST_CHUNK;
 	switch (blocks * BLOCK)
 	{
 #if RMF_LANE_BYTES <= 32
 		case 16:
-			return solve_blocks(16 / BLOCK <= KEPT_BLOCKS, 16 / BLOCK, &task, solution);
+			return solve_blocks(16 / BLOCK, &h, n_rows, rows, sums);
 #endif
 		case 32:
-			return solve_blocks(32 / BLOCK <= KEPT_BLOCKS, 32 / BLOCK, &task, solution);
+			return solve_blocks(32 / BLOCK, &h, n_rows, rows, sums);
 		case 64:
-			return solve_blocks(64 / BLOCK <= KEPT_BLOCKS, 64 / BLOCK, &task, solution);
+			return solve_blocks(64 / BLOCK, &h, n_rows, rows, sums);
 		case 128:
-			return solve_blocks(128 / BLOCK <= KEPT_BLOCKS, 128 / BLOCK, &task, solution);
+			return solve_blocks(128 / BLOCK, &h, n_rows, rows, sums);
 		default:
-			return solve_blocks(0, blocks, &task, solution);
+			return solve_blocks(blocks, &h, n_rows, rows, sums);
 	}
 }
 
 static const rmf_cg_kernels kernels = {
 	.block = BLOCK,
 	.pack = pack,
-	.solve_row = solve_row
+	.solve_rows = solve_rows
 };
 
 const rmf_cg_kernels *const RMF_CG_TABLE = &kernels;

@@ -114,6 +114,19 @@ free_system(system_of_row s)
 	free(s.value);
 }
 
+/* The error of the row, or its status. */
+static rmf_status
+solve_alone(const system_of_row *s, const void *packed, float *solution,
+			const rmf_cg_scratch *scratch, const rmf_poll *poll)
+{
+	rmf_cg_row	row = {
+		.n = s->n, .column = s->column, .value = s->value, .solution = solution, .status = RMF_OVERFLOW
+	};
+	rmf_status	status = rmf_cg_solve(&s->step, packed, 1, &row, NULL, scratch, poll);
+
+	return status != RMF_OK ? status : row.status;
+}
+
 /* out := A in, in double; the last unknown is the bias (explicit). */
 static void
 plain_multiply(const system_of_row *s, double penalty, const double *in, double *out)
@@ -225,7 +238,6 @@ plain_steps(const system_of_row *s, double *x)
 static void
 test_row(rmf_cpu_level level, rmf_feedback feedback, rmf_side side, int factors, int64_t n)
 {
-	const rmf_cg_kernels *kernels = rmf_cg_kernels_of(level);
 	system_of_row s = make_system(feedback, side, factors, n);
 	int			is_explicit = feedback == RMF_EXPLICIT;
 	int			own_bias = is_explicit ? rmf_bias_position(&s.m->problem, side) : 0;
@@ -249,7 +261,7 @@ test_row(rmf_cpu_level level, rmf_feedback feedback, rmf_side side, int factors,
 		x[factors] = solution[own_bias];
 	memcpy(again, solution, (size_t) dimensions * sizeof(float));
 
-	CHECK(rmf_cg_solve_row(kernels, &s.step, packed, n, s.column, s.value, NULL, solution, &scratch, NULL) == RMF_OK);
+	CHECK(solve_alone(&s, packed, solution, &scratch, NULL) == RMF_OK);
 	plain_steps(&s, x);
 	for (int j = 0; j < factors; j++)
 	{
@@ -264,7 +276,7 @@ test_row(rmf_cpu_level level, rmf_feedback feedback, rmf_side side, int factors,
 	}
 
 	/* what the scratch held does not matter */
-	CHECK(rmf_cg_solve_row(kernels, &s.step, packed, n, s.column, s.value, NULL, again, &scratch, NULL) == RMF_OK);
+	CHECK(solve_alone(&s, packed, again, &scratch, NULL) == RMF_OK);
 	CHECK(memcmp(solution, again, (size_t) dimensions * sizeof(float)) == 0);
 	free(packed);
 	free(memory);
@@ -278,7 +290,6 @@ test_row(rmf_cpu_level level, rmf_feedback feedback, rmf_side side, int factors,
 static void
 test_errors(rmf_cpu_level level, rmf_feedback feedback)
 {
-	const rmf_cg_kernels *kernels = rmf_cg_kernels_of(level);
 	system_of_row s = make_system(feedback, RMF_USERS, 20, 20000);
 	size_t		bytes = (size_t) s.m->dimensions * sizeof(float);
 	void	   *packed = allocate(rmf_cg_side_size(&s.m->problem, s.step.n_fixed));
@@ -290,7 +301,7 @@ test_errors(rmf_cpu_level level, rmf_feedback feedback)
 
 #define SOLVE(poll) \
 	(memcpy(solution, s.m->users, bytes), \
-	 rmf_cg_solve_row(kernels, &s.step, packed, s.n, s.column, s.value, NULL, solution, &scratch, poll))
+	 solve_alone(&s, packed, solution, &scratch, poll))
 #define UNCHANGED (memcmp(solution, s.m->users, bytes) == 0)
 
 	rmf_cg_lay_out_scratch(&s.m->problem, memory, &scratch);
