@@ -311,7 +311,8 @@ assemble(const rmf_exact_kernels *kernels, const rmf_half_step *step, int64_t n,
 
 /*
  * Relative to each entry, so that unknowns of different scales are treated
- * alike.  An unknown that occurs in no equation becomes 0.
+ * alike.  An unknown that occurs in no equation, or with denormals alone, becomes
+ * 0 or nearly so.
  */
 static void
 add_ridge(int lanes, int width, float *triangle, float ridge)
@@ -322,7 +323,7 @@ add_ridge(int lanes, int width, float *triangle, float ridge)
 	{
 		float	   *entry = triangle + rmf_exact_entry(lanes, blocks, j, j);
 
-		*entry = *entry > 0 ? *entry * (1 + ridge) : 1;
+		*entry = *entry >= FLT_MIN ? *entry * (1 + ridge) : 1;
 	}
 }
 
