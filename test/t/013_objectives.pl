@@ -54,18 +54,18 @@ WITH lists AS (
 SELECT count(*), avg(hits::float8 / n),
 	avg(gain / (SELECT sum(ln(2) / ln(i + 1)) FROM generate_series(1, least(n, 20)) i)) FROM gains});
 	measured(sprintf('gowalla, logistic, 64 factors, %d users: recall@20 %.4f, NDCG@20 %.4f', $users, $recall, $ndcg));
-	# on all users recall .1567 and NDCG .1338 were measured of the method; a tenth of them is coarser
-	cmp_ok($recall, '>=', 0.1567 * 0.98 - 0.004, 'gowalla, logistic: recall@20');
-	cmp_ok($ndcg, '>=', 0.1338 * 0.98 - 0.004, 'gowalla, logistic: NDCG@20');
+	# on all users a prototype came to recall .1567 and NDCG .1338, this engine to .1578 and .1344
+	cmp_ok($recall, '>=', 0.1567 * 0.98, 'gowalla, logistic: recall@20');
+	cmp_ok($ndcg, '>=', 0.1338 * 0.98, 'gowalla, logistic: NDCG@20');
 	is($falls->('odds'), 't', 'gowalla, logistic: the loss falls');
 
 	# probabilities: as many as there are visits, within a factor of two, and in order
 	my ($ratio, $high, $low) = split /\|/, $node->safe_psql(
 		'postgres', q{
 WITH cells AS (
-	SELECT predict(u.user_id, i.item_id, 'odds') AS p,
+	SELECT 1 / (1 + exp(-(ln(0.01) + inner_product(u.factor, i.factor)))) AS p,
 		EXISTS (SELECT FROM visits v WHERE v.user_id = u.user_id AND v.item_id = i.item_id) AS seen
-	FROM (SELECT user_id FROM odds_users ORDER BY md5(user_id::text) LIMIT 20) u, odds_items i
+	FROM (SELECT user_id, factor FROM odds_users ORDER BY md5(user_id::text) LIMIT 20) u, odds_items i
 )
 SELECT sum(p) / count(*) FILTER (WHERE seen),
 	avg(seen::integer) FILTER (WHERE p > 0.05), avg(seen::integer) FILTER (WHERE p < 0.0005) FROM cells});

@@ -141,18 +141,23 @@ same_result(const model *a, const model *b, const dataset *data)
 	return same_bytes(a->users, b->users, (size_t) data->by_user.n_rows * row) &&
 		same_bytes(a->items, b->items, (size_t) data->by_item.n_rows * row) &&
 		same_bytes(&a->loss, &b->loss, sizeof(rmf_loss)) &&
-		(a->problem.feedback == RMF_EXPLICIT ||
+		(a->problem.feedback != RMF_IMPLICIT ||
 		 (same_bytes(a->gram_users, b->gram_users, square) && same_bytes(a->gram_items, b->gram_items, square)));
 }
 
 /* The same bits whoever did which task when, at whatever address. */
 static void
-test_same_for_all(rmf_feedback feedback, int factors, rmf_solver solver)
+test_same_for_all(rmf_feedback feedback, int features, int factors, rmf_solver solver)
 {
 	dataset		data = random_dataset(5000, 300, 0.03, 11, 0);
-	model	   *alone = make_model(&data, settings_of(feedback, factors, 3, solver));
-	model	   *together = make_model(&data, settings_of(feedback, factors, 3, solver));
+	rmf_settings settings = settings_of(feedback, factors, 3, solver);
+	model	   *alone,
+			   *together;
 	team		t;
+
+	settings.implicit_features = features;
+	alone = make_model(&data, settings);
+	together = make_model(&data, settings);
 
 	CHECK(train(alone, &data, NULL) == RMF_OK);
 	for (int members = 1; members <= MEMBERS; members++)
@@ -326,16 +331,20 @@ train_loading(model *m, const dataset *data, int64_t window, store *by_user, sto
 }
 
 static void
-test_windows(rmf_feedback feedback)
+test_windows(rmf_feedback feedback, int features)
 {
 	dataset		data = random_dataset(700, 90, 0.2, 4, 0);
-	model	   *whole = make_model(&data, settings_of(feedback, 12, 2, RMF_SOLVER_AUTO));
-	model	   *loaded = make_model(&data, settings_of(feedback, 12, 2, RMF_SOLVER_AUTO));
+	rmf_settings settings = settings_of(feedback, 12, 2, RMF_SOLVER_AUTO);
+	model	   *whole,
+			   *loaded;
 	int64_t		longest = longest_row(&data.by_item);
 	int64_t		windows[] = {longest, longest + 1, 1000, 1 << 20};
 	store		by_user = {&data.by_user, 0, 0},
 				by_item = {&data.by_item, 0, 0};
 
+	settings.implicit_features = features;
+	whole = make_model(&data, settings);
+	loaded = make_model(&data, settings);
 	CHECK(longest > longest_row(&data.by_user));
 	CHECK(train(whole, &data, NULL) == RMF_OK);
 	for (int i = 0; i < 4; i++)
@@ -755,17 +764,25 @@ main(void)
 	{
 		rmf_feedback feedback = feedbacks[f];
 
-		test_same_for_all(feedback, 5, RMF_SOLVER_EXACT);
-		test_same_for_all(feedback, 16, RMF_SOLVER_CG);
-		test_same_for_all(feedback, 33, RMF_SOLVER_AUTO);
+		test_same_for_all(feedback, 0, 5, RMF_SOLVER_EXACT);
+		test_same_for_all(feedback, 0, 16, RMF_SOLVER_CG);
+		test_same_for_all(feedback, 0, 33, RMF_SOLVER_AUTO);
 		test_layout(feedback);
-		test_windows(feedback);
+		test_windows(feedback, 0);
 		test_loss(feedback, 8, RMF_SOLVER_EXACT);
 		test_loss(feedback, 20, RMF_SOLVER_CG);
 		test_warm_start(feedback, RMF_SOLVER_EXACT);
 		test_warm_start(feedback, RMF_SOLVER_CG);
 		test_validation(feedback, feedback == RMF_EXPLICIT ? 3 : 20);
 	}
+	test_same_for_all(RMF_LOGISTIC, 0, 5, RMF_SOLVER_EXACT);
+	test_same_for_all(RMF_LOGISTIC, 0, 16, RMF_SOLVER_CG);
+	test_same_for_all(RMF_EXPLICIT, 1, 5, RMF_SOLVER_EXACT);
+	test_same_for_all(RMF_EXPLICIT, 1, 16, RMF_SOLVER_CG);
+	test_windows(RMF_LOGISTIC, 0);
+	test_windows(RMF_EXPLICIT, 1);
+	test_warm_start(RMF_LOGISTIC, RMF_SOLVER_CG);
+	test_validation(RMF_LOGISTIC, 20);
 	test_partition(30, 20, 0.5);
 	test_partition(5000, 300, 0.03);
 	test_partition(3, 4000, 0.9);
