@@ -94,37 +94,34 @@ pack(int n, const float *row, int n_words, uint32_t *packed)
 /* The packed rows of a row's ratings, some of them. */
 typedef struct packed_rows
 {
-	const uint32_t *rows;		/* of the side, or of the panel */
-	const int32_t *column;		/* which rows of the side; NULL: those of the panel, one after the other */
+	const uint32_t *rows;		/* by column: of the side; else of the panel, one after the other */
+	const int32_t *column;
 	const uint32_t *zero_row;	/* stands for ratings past the end */
 	int			n;
 } packed_rows;
 
 static ALWAYS_INLINE const uint32_t *
-packed_row(int blocks, const packed_rows *of, int t)
+packed_row(int blocks, int by_column, const packed_rows *of, int t)
 {
 	size_t		stride = (size_t) blocks * LANES;
 
-	if (of->column == NULL)
+	if (!by_column)
 		return of->rows + (size_t) t * stride;
 	return t < of->n ? of->rows + (size_t) of->column[t] * stride : of->zero_row;
 }
 
 /* score[t] := y_t.v for n_rows ratings from t on; copy (may be NULL): what is read goes there. */
 static ALWAYS_INLINE void
-score_some(int n_rows, int blocks, const packed_rows *of, int t, const float *v, const lanes *v_kept,
+score_some(int n_rows, int blocks, int by_column, const packed_rows *of, int t, const float *v, const lanes *v_kept,
 		   uint32_t *copy, float *score)
 {
 	size_t		stride = (size_t) blocks * LANES;
-	const uint32_t *row[ROWS];
-	lanes		s[ROWS];
+	const uint32_t *row[ROWS] = {NULL};
+	lanes		s[ROWS] = {{0}};
 
 	UNROLL
 	for (int r = 0; r < n_rows; r++)
-	{
-		row[r] = packed_row(blocks, of, t + r);
-		s[r] = (lanes) {0};
-	}
+		row[r] = packed_row(blocks, by_column, of, t + r);
 	for (int b = 0; b < blocks; b++)
 	{
 		lanes		v0 = blocks <= KEPT_BLOCKS ? v_kept[2 * b] : LOAD(v + b * BLOCK);
@@ -146,7 +143,8 @@ score_some(int n_rows, int blocks, const packed_rows *of, int t, const float *v,
 
 /* The same for all of a chunk; score has room for a multiple of FEW_ROWS.  ahead: ratings that follow. */
 static ALWAYS_INLINE void
-score_rows(int blocks, const packed_rows *of, int64_t ahead, const float *v, uint32_t *copy, float *score)
+score_rows(int blocks, int by_column, const packed_rows *of, int64_t ahead, const float *v,
+		   uint32_t *copy, float *score)
 {
 	size_t		row_bytes = (size_t) blocks * RMF_LANE_BYTES;
 	size_t		fetched = row_bytes < PREFETCH_BYTES ? row_bytes : PREFETCH_BYTES;
@@ -162,7 +160,7 @@ score_rows(int blocks, const packed_rows *of, int64_t ahead, const float *v, uin
 	}
 	for (; t + most <= of->n; t += most)
 	{
-		if (of->column != NULL)
+		if (by_column)
 		{
 			for (int r = t + PREFETCH_ROWS; r < t + PREFETCH_ROWS + most && r < of->n + ahead; r++)
 			{
@@ -173,16 +171,16 @@ score_rows(int blocks, const packed_rows *of, int64_t ahead, const float *v, uin
 					__builtin_prefetch((const void *) (row + byte));
 			}
 		}
-		score_some(most, blocks, of, t, v, v_kept, copy, score);
+		score_some(most, blocks, by_column, of, t, v, v_kept, copy, score);
 	}
 	for (; t < of->n; t += FEW_ROWS)
-		score_some(FEW_ROWS, blocks, of, t, v, v_kept, copy, score);
+		score_some(FEW_ROWS, blocks, by_column, of, t, v, v_kept, copy, score);
 }
 
 /* A stripe of the result: += sum of coefficient[t] y_t, in "sets" sums that don't wait for each other. */
 static ALWAYS_INLINE void
-add_stripe(int stripe, int sets, int blocks, const packed_rows *of, int first, const float *coefficient,
-		   float *result)
+add_stripe(int stripe, int sets, int blocks, int by_column, const packed_rows *of, int first,
+		   const float *coefficient, float *result)
 {
 	lanes		sum[2][2 * STRIPE_BLOCKS];
 
@@ -198,7 +196,7 @@ add_stripe(int stripe, int sets, int blocks, const packed_rows *of, int first, c
 		UNROLL
 		for (int r = 0; r < 2; r++)
 		{
-			const uint32_t *row = packed_row(blocks, of, t + r) + first * LANES;
+			const uint32_t *row = packed_row(blocks, by_column, of, t + r) + first * LANES;
 
 			UNROLL
 			for (int b = 0; b < stripe; b++)
@@ -221,19 +219,38 @@ add_stripe(int stripe, int sets, int blocks, const packed_rows *of, int first, c
 
 /* result += sum of coefficient[t] y_t; coefficients are 0 up to a multiple of FEW_ROWS. */
 static ALWAYS_INLINE void
-add_rows(int blocks, const packed_rows *of, const float *coefficient, float *result)
+add_rows(int blocks, int by_column, const packed_rows *of, const float *coefficient, float *result)
 {
 	int			first = 0;
 
 	for (; first + STRIPE_BLOCKS <= blocks; first += STRIPE_BLOCKS)
-		add_stripe(STRIPE_BLOCKS, 1, blocks, of, first, coefficient, result);
+		add_stripe(STRIPE_BLOCKS, 1, blocks, by_column, of, first, coefficient, result);
 	if (first + 2 <= blocks)
 	{
-		add_stripe(2, LANES == 16 ? 2 : 1, blocks, of, first, coefficient, result);
+		add_stripe(2, LANES == 16 ? 2 : 1, blocks, by_column, of, first, coefficient, result);
 		first += 2;
 	}
 	if (first < blocks)
-		add_stripe(1, 2, blocks, of, first, coefficient, result);
+		add_stripe(1, 2, blocks, by_column, of, first, coefficient, result);
+}
+
+/*
+ * For passes that are rare: one program for all numbers of blocks, which does the
+ * same arithmetic.
+ */
+static __attribute__((noinline)) void
+score_any(int blocks, int by_column, const packed_rows *of, int64_t ahead, const float *v, float *score)
+{
+	if (by_column)
+		score_rows(blocks, 1, of, ahead, v, NULL, score);
+	else
+		score_rows(blocks, 0, of, 0, v, NULL, score);
+}
+
+static __attribute__((noinline)) void
+add_any(int blocks, const packed_rows *of, const float *coefficient, float *result)
+{
+	add_rows(blocks, 1, of, coefficient, result);
 }
 
 /* out[k] := M v[k], M symmetric, blocks * BLOCK floats square; all vectors one after the other. */
@@ -362,18 +379,13 @@ chunk_from(int blocks, const half_step *h, const row_state *state, int64_t from,
 	int64_t		end = from < state->near ? state->near : state->row->n;
 	packed_rows of;
 
+	of.column = state->row->column + from;
 	of.n = (int) (end - from < h->chunk ? end - from : h->chunk);
 	of.zero_row = h->scratch->zero_row;
 	if (by_column || from >= state->near)
-	{
 		of.rows = rmf_cg_rows(h->side);
-		of.column = state->row->column + from;
-	}
 	else
-	{
 		of.rows = state->panel + (size_t) from * (size_t) blocks * LANES;
-		of.column = NULL;
-	}
 	return of;
 }
 
@@ -397,7 +409,7 @@ weigh_again(int blocks, const half_step *h, const row_state *state, const packed
 
 	if (rmf_objective_needs_scores(problem))
 	{
-		score_rows(blocks, of, 0, start, NULL, score);
+		score_any(blocks, 1, of, 0, start, score);
 		if (rmf_has_biases(problem))
 			add_biases(h, of->n, of->column, state->start_bias, score);
 	}
@@ -453,8 +465,11 @@ first_pass(int blocks, const half_step *h, row_state *state)
 			bad |= (uint32_t) of.column[t] >= n_fixed;
 		if (bad)
 			return RMF_BAD_ARGUMENT;
-		score_rows(blocks, &of, row->n - from - of.n + row->n_after, state->x,
-				   is_near ? state->panel + (size_t) from * (size_t) blocks * LANES : NULL, score);
+		if (is_near)
+			score_rows(blocks, 1, &of, row->n - from - of.n + row->n_after, state->x,
+					   state->panel + (size_t) from * (size_t) blocks * LANES, score);
+		else
+			score_any(blocks, 1, &of, row->n - from - of.n + row->n_after, state->x, score);
 
 		if (has_biases)
 		{
@@ -491,8 +506,12 @@ first_pass(int blocks, const half_step *h, row_state *state)
 		state->r_bias += sum_up(of.n, score);
 		/* what was copied is near, and one after the other */
 		if (is_near)
-			of = chunk_from(blocks, h, state, from, 0);
-		add_rows(blocks, &of, score, state->r);
+		{
+			of.rows = state->panel + (size_t) from * (size_t) blocks * LANES;
+			add_rows(blocks, 0, &of, score, state->r);
+		}
+		else
+			add_any(blocks, &of, score, state->r);
 		from += of.n;
 	}
 	return RMF_OK;
@@ -509,6 +528,7 @@ next_pass(int blocks, const half_step *h, row_state *state, const float *start)
 	for (int64_t from = 0; from < state->row->n;)
 	{
 		packed_rows of = chunk_from(blocks, h, state, from, 0);
+		int			is_near = from < state->near;
 		const float *weight = state->weight + from;
 
 		if (unpolled >= RMF_CG_POLL_RATINGS)
@@ -518,16 +538,21 @@ next_pass(int blocks, const half_step *h, row_state *state, const float *start)
 			unpolled = 0;
 		}
 		unpolled += of.n;
-		if (from >= state->near)
+		if (is_near)
+			score_rows(blocks, 0, &of, 0, state->p, NULL, score);
+		else
 		{
 			weigh_again(blocks, h, state, &of, from, start, far_weight);
 			weight = far_weight;
+			score_any(blocks, 1, &of, state->row->n - from - of.n, state->p, score);
 		}
-		score_rows(blocks, &of, state->row->n - from - of.n, state->p, NULL, score);
 		for (int t = 0; t < of.n; t += 4)
 			*(four *) (score + t) = *(const four *) (weight + t) * (*(four *) (score + t) + state->p_bias);
 		state->q_bias += sum_up(of.n, score);
-		add_rows(blocks, &of, score, state->q);
+		if (is_near)
+			add_rows(blocks, 0, &of, score, state->q);
+		else
+			add_any(blocks, &of, score, state->q);
 		from += of.n;
 	}
 	return RMF_OK;
@@ -553,7 +578,7 @@ measure(int blocks, const half_step *h, const row_state *state, rmf_sums *sums)
 			unpolled = 0;
 		}
 		unpolled += of.n;
-		score_rows(blocks, &of, row->n - from - of.n, state->x, NULL, score);
+		score_any(blocks, from >= state->near, &of, row->n - from - of.n, state->x, score);
 		if (rmf_has_biases(problem))
 			add_biases(h, of.n, row->column + from, state->x_bias, score);
 		rmf_objective_measure(problem, of.n, row->value + from, own_weights(row, from), score, sums);
