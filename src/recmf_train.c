@@ -439,6 +439,12 @@ recmf_train_model(PG_FUNCTION_ARGS)
 	TupleDesc	columns;
 	volatile Datum result = (Datum) 0;
 
+	/* a library newer than the extension's SQL */
+	if (PG_NARGS() != ARG_VERBOSE + 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the SQL of extension recmf is of another version than its library"),
+				 errhint("Run ALTER EXTENSION recmf UPDATE.")));
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
