@@ -8,6 +8,7 @@
 #include "als_fixture.h"
 #include "counting_poll.h"
 #include "rmf_cg.h"
+#include "rmf_exact.h"
 #include "unit.h"
 
 #define STEPS 3
@@ -116,13 +117,13 @@ free_system(system_of_row s)
 
 /* The error of the row, or its status. */
 static rmf_status
-solve_alone(const system_of_row *s, const void *packed, float *solution,
+solve_alone(const system_of_row *s, const void *packed, float *solution, rmf_sums *sums,
 			const rmf_cg_scratch *scratch, const rmf_poll *poll)
 {
 	rmf_cg_row	row = {
 		.n = s->n, .column = s->column, .value = s->value, .solution = solution, .status = RMF_OVERFLOW
 	};
-	rmf_status	status = rmf_cg_solve(&s->step, packed, 1, &row, NULL, scratch, poll);
+	rmf_status	status = rmf_cg_solve(&s->step, packed, 1, &row, sums, scratch, poll);
 
 	return status != RMF_OK ? status : row.status;
 }
@@ -242,6 +243,8 @@ test_row(rmf_cpu_level level, rmf_feedback feedback, rmf_side side, int factors,
 	int			is_explicit = feedback == RMF_EXPLICIT;
 	int			own_bias = is_explicit ? rmf_bias_position(&s.m->problem, side) : 0;
 	int			dimensions = s.m->dimensions;
+	rmf_sums	sums = {0, 0, 0},
+				exact = {0, 0, 0};
 	void	   *packed = allocate(rmf_cg_side_size(&s.m->problem, s.step.n_fixed));
 	rmf_cg_scratch scratch;
 	void	   *memory = allocate(rmf_cg_lay_out_scratch(&s.m->problem, NULL, &scratch));
@@ -251,6 +254,7 @@ test_row(rmf_cpu_level level, rmf_feedback feedback, rmf_side side, int factors,
 	double		norm = 0,
 				error = 0;
 
+	s.step.measure = 1;
 	memset(memory, 0xff, rmf_cg_lay_out_scratch(&s.m->problem, NULL, &scratch));
 	rmf_cg_lay_out_scratch(&s.m->problem, memory, &scratch);
 	CHECK(rmf_cg_pack(&s.step, level, packed, NULL) == RMF_OK);
@@ -261,7 +265,7 @@ test_row(rmf_cpu_level level, rmf_feedback feedback, rmf_side side, int factors,
 		x[factors] = solution[own_bias];
 	memcpy(again, solution, (size_t) dimensions * sizeof(float));
 
-	CHECK(solve_alone(&s, packed, solution, &scratch, NULL) == RMF_OK);
+	CHECK(solve_alone(&s, packed, solution, &sums, &scratch, NULL) == RMF_OK);
 	plain_steps(&s, x);
 	for (int j = 0; j < factors; j++)
 	{
@@ -275,8 +279,14 @@ test_row(rmf_cpu_level level, rmf_feedback feedback, rmf_side side, int factors,
 		CHECK(solution[rmf_bias_position(&s.m->problem, side == RMF_USERS ? RMF_ITEMS : RMF_USERS)] == 1);
 	}
 
+	/* measured at the packed rows: but for their rounding what the rows themselves give */
+	CHECK(rmf_exact_measure(&s.step, n, s.column, s.value, NULL, solution, &exact, s.m->workspace, NULL) == RMF_OK);
+	CHECK_NEAR(sums.penalty, exact.penalty, 1e-9 * exact.penalty);
+	CHECK_NEAR(sums.squares, exact.squares, 5e-3 * exact.squares);
+	CHECK_NEAR(sums.fit, exact.fit, 5e-3 * exact.squares * (is_explicit ? 1 : s.m->problem.strength * 5));
+
 	/* what the scratch held does not matter */
-	CHECK(solve_alone(&s, packed, again, &scratch, NULL) == RMF_OK);
+	CHECK(solve_alone(&s, packed, again, NULL, &scratch, NULL) == RMF_OK);
 	CHECK(memcmp(solution, again, (size_t) dimensions * sizeof(float)) == 0);
 	free(packed);
 	free(memory);
@@ -301,7 +311,7 @@ test_errors(rmf_cpu_level level, rmf_feedback feedback)
 
 #define SOLVE(poll) \
 	(memcpy(solution, s.m->users, bytes), \
-	 solve_alone(&s, packed, solution, &scratch, poll))
+	 solve_alone(&s, packed, solution, NULL, &scratch, poll))
 #define UNCHANGED (memcmp(solution, s.m->users, bytes) == 0)
 
 	rmf_cg_lay_out_scratch(&s.m->problem, memory, &scratch);
@@ -350,6 +360,7 @@ test_half_step(rmf_cpu_level level, rmf_feedback feedback)
 	dataset		data = random_dataset(60, 45, 0.25, 3, 0);
 	rmf_settings settings;
 	model	   *m;
+	rmf_sums	sums = {0, 0, 0};
 	rmf_half_step step;
 	size_t		bytes;
 	float	   *whole,
@@ -375,6 +386,16 @@ test_half_step(rmf_cpu_level level, rmf_feedback feedback)
 	memset(m->workspace, 0xff, rmf_als_workspace_size(&m->problem));
 	CHECK(solve_rows(&step, &data.by_user, 0, 17, in_parts, NULL, m->workspace, NULL) == RMF_OK);
 	CHECK(memcmp(whole, in_parts, bytes) == 0);
+	/* alone, and measured */
+	memcpy(in_parts, m->users, bytes);
+	step.measure = 1;
+	for (int r = 0; r < 60; r++)
+		CHECK(solve_rows(&step, &data.by_user, r, r + 1, in_parts, &sums, m->workspace, NULL) == RMF_OK);
+	CHECK(memcmp(whole, in_parts, bytes) == 0);
+	memcpy(m->users, whole, bytes);
+	if (feedback == RMF_IMPLICIT)
+		CHECK(rmf_als_gram(&m->problem, 60, m->users, m->gram_users, m->workspace, NULL) == RMF_OK);
+	check_sums(m, &data, &sums);
 	/* the last user has no rating */
 	for (int j = 0; j < m->problem.factors; j++)
 		CHECK(whole[59 * m->dimensions + j] == 0);
