@@ -65,6 +65,9 @@
 #define SMALLEST_PENALTY 1e-6
 
 /* Panels begin at a multiple of 64 bytes, and rows at one of a register. */
+/* Known where the number of blocks is; where it isn't, there are more. */
+#define IS_KEPT(blocks) (__builtin_constant_p(blocks) && (blocks) <= KEPT_BLOCKS)
+
 #define LOW(word) ((lanes) ((word) << 16))
 #define HIGH(word) ((lanes) ((word) & 0xffff0000u))
 
@@ -124,8 +127,8 @@ score_some(int n_rows, int blocks, int by_column, const packed_rows *of, int t, 
 		row[r] = packed_row(blocks, by_column, of, t + r);
 	for (int b = 0; b < blocks; b++)
 	{
-		lanes		v0 = blocks <= KEPT_BLOCKS ? v_kept[2 * b] : LOAD(v + b * BLOCK);
-		lanes		v1 = blocks <= KEPT_BLOCKS ? v_kept[2 * b + 1] : LOAD(v + b * BLOCK + LANES);
+		lanes		v0 = IS_KEPT(blocks) ? v_kept[2 * b] : LOAD(v + b * BLOCK);
+		lanes		v1 = IS_KEPT(blocks) ? v_kept[2 * b + 1] : LOAD(v + b * BLOCK + LANES);
 
 		UNROLL
 		for (int r = 0; r < n_rows; r++)
@@ -148,11 +151,11 @@ score_rows(int blocks, int by_column, const packed_rows *of, int64_t ahead, cons
 {
 	size_t		row_bytes = (size_t) blocks * RMF_LANE_BYTES;
 	size_t		fetched = row_bytes < PREFETCH_BYTES ? row_bytes : PREFETCH_BYTES;
-	int			most = blocks <= KEPT_BLOCKS ? FEW_ROWS : ROWS;
+	int			most = IS_KEPT(blocks) ? FEW_ROWS : ROWS;
 	lanes		v_kept[KEPT_BLOCKS > 0 ? 2 * KEPT_BLOCKS : 1];
 	int			t = 0;
 
-	if (blocks <= KEPT_BLOCKS)
+	if (IS_KEPT(blocks))
 	{
 		UNROLL
 		for (int i = 0; i < 2 * blocks; i++)
