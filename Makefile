@@ -54,7 +54,7 @@ endif
 DEPENDENCIES = -MMD -MP
 
 PG_CONFIG ?= pg_config
-SHELL_GOALS = check demo unit unit-programs bench-train
+SHELL_GOALS = check demo unit unit-programs bench-train bench-train-program
 
 .DEFAULT_GOAL = all
 
@@ -141,8 +141,10 @@ $(UNIT_DIR)/bench_train: test/bench/train/bench_train.c $(UNIT_CORE)
 
 -include $(UNIT_DIR)/bench_train.d
 
+bench-train-program: $(UNIT_DIR)/bench_train
+
 bench-train: $(UNIT_DIR)/bench_train
 	$< $(BENCH)
 
 .SECONDARY: $(UNIT_CORE)
-.PHONY: check demo unit unit-programs bench-train
+.PHONY: check demo unit unit-programs bench-train bench-train-program

@@ -418,6 +418,9 @@ CREATE FUNCTION recmf_get_progress(
 	OUT iterations integer,
 	OUT loss double precision,
 	OUT validation double precision,
+	OUT step text,
+	OUT tasks_done bigint,
+	OUT tasks bigint,
 	OUT workers integer,
 	OUT started_at timestamptz,
 	OUT seconds_left double precision,
@@ -431,7 +434,7 @@ IS 'implementation of view recmf_progress';
 
 CREATE VIEW recmf_progress AS
 SELECT p.pid, p.datid, d.datname, p.model, p.phase, p.rows_read, p.iteration, p.iterations, p.loss, p.validation,
-	p.workers, p.started_at, p.seconds_left, p.time_limit_at
+	p.step, p.tasks_done, p.tasks, p.workers, p.started_at, p.seconds_left, p.time_limit_at
 FROM @extschema@.recmf_get_progress() p LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) p.datid;
 
 GRANT SELECT ON recmf_progress TO PUBLIC;

@@ -36,8 +36,8 @@ _PG_init(void)
 							   NULL, NULL, NULL);
 
 	DefineCustomIntVariable("recmf.training_memory",
-							"Sets the memory that one training run may use for ratings and factors.",
-							"A run that would need more fails before it takes it.",
+							"Sets the memory that one training run may use.",
+							"Ratings that do not fit go to temporary files; a run whose ids and factors do not fit fails.",
 							&recmf_training_memory,
 							2 * 1024 * 1024, 1024, MAX_KILOBYTES,
 							PGC_USERSET,

@@ -147,12 +147,9 @@ need_of(const RecmfDataset *dataset, bool streams, RecmfNeed *need)
 static Size
 sort_memory(const RecmfDataset *dataset)
 {
-	Size		triple = triple_size(dataset);
-	Size		entry = triple - sizeof(int32);
-
-	/* a partition, which takes over the memory of the blocks, with both matrices */
-	return (triple + 2 * entry) * (Size) dataset->n_triples +
-		rmf_partition_most_memory(2 * FULL_BLOCK, dataset->weighted);
+	/* a partition takes over the memory of the blocks, but needs some before it has any */
+	return recmf_need_to_sort(dataset->n_triples, dataset->weighted) +
+		rmf_partition_most_memory(Min(dataset->n_triples, 2 * FULL_BLOCK), dataset->weighted);
 }
 
 static void
@@ -214,7 +211,7 @@ check_ids_memory(RecmfDataset *dataset)
 	dataset->ids_memory = used;
 	need_of(dataset, true, &least);
 	if (!recmf_need_fits(&least))
-		recmf_need_error(&least);
+		recmf_need_error(&least, true);
 	if (dataset->spill == NULL && !fits(dataset, 0))
 		start_spilling(dataset);
 }

@@ -55,6 +55,7 @@ typedef struct RecmfDataset
 	RecmfBlock *last_block;		/* the one that is being filled */
 	Size		ids_memory;		/* of both dictionaries when it was last looked at, and workers' */
 	Size		workers_memory; /* of what parallel workers hold for this dataset */
+	int			helpers;		/* parallel workers that have read some of the rows */
 
 	/* what was passed over */
 	RecmfSkipped skipped;

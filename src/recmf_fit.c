@@ -16,6 +16,7 @@
 #include "utils/memutils.h"
 
 #include "recmf_dataset.h"
+#include "recmf_progress.h"
 #include "recmf_status.h"
 #include "recmf_team.h"
 
@@ -63,6 +64,33 @@ iteration_done(void *arg, const rmf_iteration *iteration)
 	if (call->hooks == NULL || call->hooks->iterated == NULL)
 		return RMF_GO_ON;
 	return recmf_run_and_keep_error(call_iterated, call) ? RMF_GIVE_UP : call->verdict;
+}
+
+/* Does the tasks of a phase, by a team or alone, and tells how far they are. */
+typedef struct WatchedTeam
+{
+	rmf_team	core;
+	const rmf_team *team;		/* NULL: alone */
+	const rmf_run *run;
+	const rmf_leader *leader;
+} WatchedTeam;
+
+static rmf_status
+run_watched(void *arg, rmf_phase phase, int64_t n_tasks)
+{
+	WatchedTeam *watched = (WatchedTeam *) arg;
+	rmf_status	status = RMF_OK;
+	int64		task;
+
+	recmf_progress_step(phase, n_tasks);
+	if (watched->team != NULL)
+		return watched->team->run(watched->team->arg, phase, n_tasks);
+	for (task = 0; status == RMF_OK && task < n_tasks; task++)
+	{
+		status = rmf_run_task(watched->run, phase, task, watched->leader->workspace, watched->leader->poll);
+		recmf_progress_tasks(task + 1);
+	}
+	return status;
 }
 
 static void
@@ -162,6 +190,7 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHook
 	rmf_status	status = RMF_OK;
 	bool		fill = hooks != NULL && hooks->fill != NULL;
 	HookCall	call = {.hooks = hooks, .fit = fit};
+	WatchedTeam watched = {.core = {run_watched, &watched}, .run = &run, .leader = &leader};
 
 	Assert(dataset->stats.n_entries > 0);
 	recmf_blas_check_once();
@@ -198,6 +227,7 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHook
 	stopping.done_arg = &call;
 	leader.workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
 	leader.poll = recmf_poll();
+	leader.team = &watched.core;
 	fit->tasks = (int64 *) MemoryContextAllocZero(dataset->context, sizeof(int64) * RECMF_MAX_TEAM);
 	fit->n_processes = 1;
 
@@ -212,7 +242,7 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHook
 	team = recmf_team_begin(&run, &memory, workers, leader.workspace);
 	if (team != NULL)
 	{
-		leader.team = recmf_team_core(team);
+		watched.team = recmf_team_core(team);
 		call.workers = recmf_team_workers(team);
 	}
 	if (!fill)

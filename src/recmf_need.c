@@ -17,6 +17,9 @@
  */
 #define USUAL_WINDOW 131072
 
+/* Of an integer id in its dictionary, with the free places there; texts take more. */
+#define ESTIMATED_ID_BYTES ((Size) 48)
+
 #define WINDOW_BYTES (sizeof(int32) + 2 * sizeof(float))
 
 #define MEGABYTE ((Size) 1024 * 1024)
@@ -87,7 +90,7 @@ recmf_need_for_training(RecmfNeed *need)
 		while (!recmf_need_fits(need) && need->processes > 1)
 			need->processes--;
 		if (!recmf_need_fits(need))
-			recmf_need_error(need);
+			recmf_need_error(need, false);
 		return;
 	}
 
@@ -115,7 +118,34 @@ recmf_need_for_training(RecmfNeed *need)
 	need->shape.window = need->longest_row;
 	recmf_need_count(need);
 	if (!recmf_need_fits(need))
-		recmf_need_error(need);
+		recmf_need_error(need, false);
+}
+
+void
+recmf_need_estimate(const rmf_settings *settings, bool weighted, int64 n_rows,
+					int64 n_users, int64 n_items, RecmfNeed *need)
+{
+	memset(need, 0, sizeof(*need));
+	recmf_need_shape(settings, Min(n_users, PG_INT32_MAX), Min(n_items, PG_INT32_MAX), &need->shape);
+	need->n_ratings = n_rows;
+	need->processes = 1;
+	need->weighted = weighted;
+	need->ids = ESTIMATED_ID_BYTES * (Size) (need->shape.n[RMF_USERS] + need->shape.n[RMF_ITEMS]);
+	recmf_need_count(need);
+	if (!recmf_need_fits(need) || need->ids + recmf_need_to_sort(n_rows, weighted) > (Size) recmf_training_memory * 1024)
+	{
+		need->streams = true;
+		recmf_need_count(need);
+	}
+}
+
+Size
+recmf_need_to_sort(int64 n_ratings, bool weighted)
+{
+	Size		triple = 2 * sizeof(int32) + sizeof(float) * (weighted ? 2 : 1);
+	Size		entry = triple - sizeof(int32);
+
+	return (triple + 2 * entry) * (Size) n_ratings;
 }
 
 static Size
@@ -125,16 +155,17 @@ megabytes(Size bytes)
 }
 
 void
-recmf_need_error(const RecmfNeed *need)
+recmf_need_error(const RecmfNeed *need, bool reading)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			 errmsg("training needs about %zu MB, more than recmf.training_memory allows",
 					megabytes(recmf_need_total(need))),
-			 errdetail("With the ratings in temporary files, " INT64_FORMAT " users and " INT64_FORMAT " items take %zu MB for ids, %zu MB for %d factors each, and %zu MB for the work; recmf.training_memory is %d MB.",
-					   need->shape.n[RMF_USERS], need->shape.n[RMF_ITEMS],
-					   megabytes(need->ids + need->starts), megabytes(need->run), need->shape.problem.factors,
-					   megabytes(need->workspace * (Size) need->processes), recmf_training_memory / 1024),
+			 errdetail("Even with the ratings in temporary files, %zu MB are needed for ids, %zu MB for factors and %zu MB for the work (users%s: " INT64_FORMAT ", items: " INT64_FORMAT ", factors: %d). recmf.training_memory is %d MB.",
+					   megabytes(need->ids + need->starts), megabytes(need->run),
+					   megabytes(need->workspace * (Size) need->processes),
+					   reading ? " so far" : "", need->shape.n[RMF_USERS], need->shape.n[RMF_ITEMS],
+					   need->shape.problem.factors, recmf_training_memory / 1024),
 			 errhint("Raise it with SET recmf.training_memory if the machine has the memory, use fewer factors, or train on fewer users and items.")));
 }
 

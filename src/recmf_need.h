@@ -55,10 +55,17 @@ extern bool recmf_need_fits(const RecmfNeed *need);
  */
 extern void recmf_need_for_training(RecmfNeed *need);
 
-/* What even streaming cannot do without. */
-pg_noreturn extern void recmf_need_error(const RecmfNeed *need);
+/* What even streaming cannot do without; "reading": there may be more users and items. */
+pg_noreturn extern void recmf_need_error(const RecmfNeed *need, bool reading);
 
-/* "needs 123 MB: 5 MB for ids, ..." */
+/* Sorting ratings in memory takes so many bytes: triples, and the entries of both orientations. */
+extern Size recmf_need_to_sort(int64 n_ratings, bool weighted);
+
+/* What a run on about so many rows, users and items will take, as far as that can be told. */
+extern void recmf_need_estimate(const rmf_settings *settings, bool weighted, int64 n_rows,
+								int64 n_users, int64 n_items, RecmfNeed *need);
+
+/* "123 MB of 2048 MB: 5 MB for ids, ..." */
 extern char *recmf_need_describe(const RecmfNeed *need);
 
 /* The part of recmf.training_memory, in bytes, that is left beside "taken". */

@@ -46,10 +46,10 @@
 #include "recmf_progress.h"
 
 #define MAX_RUNS 64
-#define N_COLUMNS 13
+#define N_COLUMNS 16
 
-/* The number changes with Slot: a server may run two versions of this library. */
-#define AREA_NAME "recmf progress 1"
+/* With the size of a slot: sessions of a server may have two versions of this library. */
+#define AREA_NAME "recmf progress %zu"
 
 /* What is told of a run. */
 typedef struct Report
@@ -65,6 +65,9 @@ typedef struct Report
 	double		loss;			/* NAN: not yet known */
 	double		metric;			/* NAN: none */
 	int			workers;
+	rmf_phase	step;			/* of an iteration */
+	int64		tasks;			/* of the step; 0: there is none */
+	int64		tasks_done;
 	TimestampTz started;
 	TimestampTz first_iteration;	/* when it began */
 	TimestampTz last_iteration; /* when the last that is done ended */
@@ -87,6 +90,32 @@ static const char *const phase_names[] = {
 	[RECMF_PHASE_WRITING] = "writing tables",
 };
 
+static const char *
+step_name(rmf_phase step)
+{
+	switch (step)
+	{
+		case RMF_START_USERS:
+		case RMF_START_ITEMS:
+			return "start values";
+		case RMF_SOLVE_USERS:
+			return "solving users";
+		case RMF_SOLVE_ITEMS:
+			return "solving items";
+		case RMF_PREPARE_USERS:
+			return "preparing users";
+		case RMF_PREPARE_ITEMS:
+			return "preparing items";
+		case RMF_FEATURES_USERS:
+			return "implicit features of users";
+		case RMF_FEATURES_ITEMS:
+			return "implicit features of items";
+		case RMF_VALIDATE:
+			return "validating";
+	}
+	return "unknown";
+}
+
 static Slot *slots = NULL;		/* the area: MAX_RUNS of them */
 static volatile Slot *own_slot = NULL;	/* of the outermost run of this backend */
 static int	depth = 0;			/* how many runs have begun in this backend */
@@ -108,7 +137,7 @@ static void
 find_area(void)
 {
 	if (slots == NULL)
-		slots = (Slot *) recmf_shared_area(AREA_NAME, sizeof(Slot) * MAX_RUNS, init_area);
+		slots = (Slot *) recmf_shared_area(psprintf(AREA_NAME, sizeof(Slot)), sizeof(Slot) * MAX_RUNS, init_area);
 }
 
 /* The same where a failure must not fail the caller; in a subtransaction, which cleans up after it. */
@@ -254,6 +283,7 @@ recmf_progress_phase(RecmfPhase phase)
 		return;
 	begin_change(slot);
 	slot->report.phase = phase;
+	slot->report.tasks = 0;
 	end_change(slot);
 }
 
@@ -278,6 +308,32 @@ recmf_progress_workers(int workers)
 		return;
 	begin_change(slot);
 	slot->report.workers = workers;
+	end_change(slot);
+}
+
+void
+recmf_progress_step(rmf_phase step, int64 tasks)
+{
+	volatile Slot *slot = shown_slot();
+
+	if (slot == NULL || slot->report.phase != RECMF_PHASE_TRAINING)
+		return;
+	begin_change(slot);
+	slot->report.step = step;
+	slot->report.tasks = tasks;
+	slot->report.tasks_done = 0;
+	end_change(slot);
+}
+
+void
+recmf_progress_tasks(int64 tasks_done)
+{
+	volatile Slot *slot = shown_slot();
+
+	if (slot == NULL || slot->report.phase != RECMF_PHASE_TRAINING)
+		return;
+	begin_change(slot);
+	slot->report.tasks_done = tasks_done;
 	end_change(slot);
 }
 
@@ -385,11 +441,15 @@ recmf_get_progress(PG_FUNCTION_ARGS)
 			nulls[6] = report.iterations == 0;
 			set_double(values, nulls, 7, report.loss);
 			set_double(values, nulls, 8, report.metric);
-			values[9] = Int32GetDatum(report.workers);
-			values[10] = TimestampTzGetDatum(report.started);
-			set_double(values, nulls, 11, seconds_left(&report));
-			values[12] = TimestampTzGetDatum(report.deadline);
-			nulls[12] = report.deadline == DT_NOEND;
+			values[9] = CStringGetTextDatum(step_name(report.step));
+			values[10] = Int64GetDatum(report.tasks_done);
+			values[11] = Int64GetDatum(report.tasks);
+			nulls[9] = nulls[10] = nulls[11] = report.tasks == 0;
+			values[12] = Int32GetDatum(report.workers);
+			values[13] = TimestampTzGetDatum(report.started);
+			set_double(values, nulls, 14, seconds_left(&report));
+			values[15] = TimestampTzGetDatum(report.deadline);
+			nulls[15] = report.deadline == DT_NOEND;
 		}
 		else
 			memset(nulls + 2, true, N_COLUMNS - 2);

@@ -14,6 +14,8 @@
 
 #include "datatype/timestamp.h"
 
+#include "core/rmf_run.h"
+
 typedef enum RecmfPhase
 {
 	RECMF_PHASE_STARTING,		/* checks and locks */
@@ -38,6 +40,13 @@ extern void recmf_progress_rows(int64 rows);
 
 /* The number of parallel workers that take part, without the leader. */
 extern void recmf_progress_workers(int workers);
+
+/*
+ * A phase of the core's run begins, which has so many tasks; so many of them are
+ * done.  Nothing outside of RECMF_PHASE_TRAINING.
+ */
+extern void recmf_progress_step(rmf_phase step, int64 tasks);
+extern void recmf_progress_tasks(int64 tasks_done);
 
 /*
  * Iterations done, of how many at most; 0 when they begin.  loss and metric

@@ -31,6 +31,7 @@
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
 #include "storage/bufmgr.h"
 #include "storage/dsm.h"
@@ -120,6 +121,16 @@ add_new_ids(StringInfo buffer, const RecmfIds *ids, int32 *sent)
 	return count - first;
 }
 
+pg_noreturn static void report_leader_gone(void);
+
+static void
+report_leader_gone(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_CONNECTION_FAILURE),
+			 errmsg("the process that ratings were read for has gone")));
+}
+
 static void
 send_rows(void *arg, int n, const int32 *user, const int32 *item, const float *rating, const float *weight)
 {
@@ -143,9 +154,7 @@ send_rows(void *arg, int n, const int32 *user, const int32 *item, const float *r
 		parts[n_parts++] = (shm_mq_iovec) {(const char *) weight, sizeof(float) * n};
 	parts[n_parts++] = (shm_mq_iovec) {sender->new_ids.data, sender->new_ids.len};
 	if (shm_mq_sendv(sender->queue, parts, n_parts, false, false) != SHM_MQ_SUCCESS)
-		ereport(ERROR,
-				(errcode(ERRCODE_CONNECTION_FAILURE),
-				 errmsg("the process that reads ratings for training has gone")));
+		report_leader_gone();
 }
 
 static void
@@ -181,7 +190,7 @@ recmf_scan_main(dsm_segment *segment, shm_toc *toc)
 	shm_mq	   *queue;
 
 	if (queues == NULL)
-		return;					/* the leader is gone, or will do without */
+		report_leader_gone();
 	queue = (shm_mq *) ((char *) dsm_segment_address(queues) + shared->queue_offset[ParallelWorkerNumber]);
 	shm_mq_set_sender(queue, MyProc);
 	sender.queue = shm_mq_attach(queue, queues, NULL);
@@ -438,11 +447,17 @@ scan_in_parallel(Relation table, const RecmfRowShape *shape, RecmfDataset *datas
 	for (i = 0; i < receivers->n; i++)
 		receivers->receiver[i].queue = shm_mq_attach(queues[i], NULL, parallel->worker[i].bgwhandle);
 
-	scan(table, table_beginscan_parallel(table, scan_shared), rows, receive_meanwhile, receivers);
+	/* the setting is for queries, but means the same here */
+	if (parallel_leader_participation || receivers->n == 0)
+		scan(table, table_beginscan_parallel(table, scan_shared), rows, receive_meanwhile, receivers);
 	receive_the_rest(receivers);
 	WaitForParallelWorkersToFinish(parallel);
 	for (i = 0; i < receivers->n; i++)
+	{
 		add_skipped(&dataset->skipped, &shared->skipped[i]);
+		if (receivers->receiver[i].users.count > 0)
+			dataset->helpers++;
+	}
 	dataset->workers_memory = 0;
 	DestroyParallelContext(parallel);
 	ExitParallelMode();

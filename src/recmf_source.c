@@ -473,6 +473,30 @@ recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 	recmf_progress_rows(dataset->n_triples + recmf_dataset_skipped(dataset));
 }
 
+static int64
+expected_rows(const RecmfSource *source, const char *select)
+{
+	SPIPlanPtr	plan = prepare(psprintf("SELECT %s %s", select, from_clause(source)), 0, NULL, 0);
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	double		rows = 0;
+
+	if (cached != NULL)
+	{
+		rows = linitial_node(PlannedStmt, cached->stmt_list)->planTree->plan_rows;
+		ReleaseCachedPlan(cached, NULL);	/* an unsaved plan has no owner */
+	}
+	SPI_freeplan(plan);
+	return (int64) Min(rows, 1e15);
+}
+
+void
+recmf_source_estimate(const RecmfSource *source, int64 *n_rows, int64 *n_users, int64 *n_items)
+{
+	*n_rows = expected_rows(source, "1");
+	*n_users = expected_rows(source, psprintf("DISTINCT s.%s", quote_identifier(source->user_col)));
+	*n_items = expected_rows(source, psprintf("DISTINCT s.%s", quote_identifier(source->item_col)));
+}
+
 /* A large table that a plan scans for a column equal to a parameter. */
 typedef struct SlowScan
 {

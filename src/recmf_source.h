@@ -42,6 +42,9 @@ extern RecmfSource *recmf_source_open(const char *source, const char *user_col,
  */
 extern void recmf_source_read(const RecmfSource *source, RecmfDataset *dataset);
 
+/* How many rows, different users and different items the planner expects.  Inside SPI_connect(). */
+extern void recmf_source_estimate(const RecmfSource *source, int64 *n_rows, int64 *n_users, int64 *n_items);
+
 /* A WARNING with the CREATE INDEX to run where one user's rows cannot be found fast. */
 extern void recmf_source_warn_slow_lookup(const RecmfSource *source);
 

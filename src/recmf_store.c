@@ -189,26 +189,6 @@ look_up(const char *model)
 	return stored;
 }
 
-RecmfStored *
-recmf_store_open(const char *model, const RecmfSource *source)
-{
-	RecmfStored *stored;
-	Oid			creation_schema = RangeVarGetCreationNamespace(makeRangeVar(NULL, pstrdup(model), -1));
-	int			path = recmf_pin_search_path(NULL);
-
-	lock_name(model);
-	stored = look_up(model);
-	check_id_type(model, stored->items, "item_id", source->item_type);
-	check_id_type(model, stored->users, "user_id", source->user_type);
-	recmf_unpin_search_path(path);
-
-	stored->schema = OidIsValid(stored->items)
-		? get_rel_namespace(stored->items)
-		: creation_schema;
-	recmf_check_create_in_schema(stored->schema);
-	return stored;
-}
-
 /*
  * <model><suffix> as a name that fits.  A model's name that has to be cut
  * keeps apart from others by a hash of the whole.
@@ -229,6 +209,56 @@ static char *
 qualified(const RecmfStored *stored, const char *name)
 {
 	return quote_qualified_identifier(get_namespace_name(stored->schema), name);
+}
+
+/* Before anything is trained: is there a relation where a table or view is to be made? */
+static void
+check_name_is_free(const RecmfStored *stored, const char *kind, const char *what, const char *suffix)
+{
+	char	   *name = relation_name(stored, suffix);
+
+	if (OidIsValid(get_relname_relid(name, stored->schema)))
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_TABLE),
+				 errmsg("relation %s already exists", qualified(stored, name)),
+				 errdetail("The model's %s of its %s would have this name.", kind, what),
+				 errhint("Train under another name, or in another schema (the first of search_path).")));
+}
+
+static void
+check_names_are_free(const RecmfStored *stored)
+{
+	static const char *const what[2] = {"items", "users"};
+	const Oid	views[2] = {stored->items_view, stored->users_view};
+	int			i;
+
+	for (i = 0; i < 2; i++)
+	{
+		check_name_is_free(stored, "table", what[i], psprintf("_%s_%d", what[i], stored->last_version + 1));
+		if (!OidIsValid(views[i]))
+			check_name_is_free(stored, "view", what[i], psprintf("_%s", what[i]));
+	}
+}
+
+RecmfStored *
+recmf_store_open(const char *model, const RecmfSource *source)
+{
+	RecmfStored *stored;
+	Oid			creation_schema = RangeVarGetCreationNamespace(makeRangeVar(NULL, pstrdup(model), -1));
+	int			path = recmf_pin_search_path(NULL);
+
+	lock_name(model);
+	stored = look_up(model);
+	check_id_type(model, stored->items, "item_id", source->item_type);
+	check_id_type(model, stored->users, "user_id", source->user_type);
+	recmf_unpin_search_path(path);
+
+	stored->schema = OidIsValid(stored->items)
+		? get_rel_namespace(stored->items)
+		: creation_schema;
+	recmf_check_create_in_schema(stored->schema);
+	check_names_are_free(stored);
+	return stored;
 }
 
 /* Everything that one of the two tables needs. */
@@ -398,12 +428,6 @@ point_view(const RecmfStored *stored, Side *side)
 		side->view = recmf_qualified_name(side->old_view);
 	else
 		side->view = qualified(stored, name);
-	if (!OidIsValid(side->old_view) && OidIsValid(get_relname_relid(name, stored->schema)))
-		ereport(ERROR,
-				(errcode(ERRCODE_DUPLICATE_TABLE),
-				 errmsg("relation %s already exists", side->view),
-				 errdetail("The model's view of its %s would have this name.", side->what),
-				 errhint("Train under another name, or in another schema (the first of search_path).")));
 	run(psprintf("CREATE OR REPLACE VIEW %s WITH (security_invoker = true) AS"
 				 " SELECT t.%s, t.factor::%s.factor AS factor, t.bias, t.n_ratings FROM %s t",
 				 side->view, side->id_column, recmf_schema(), side->table));

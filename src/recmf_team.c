@@ -40,6 +40,7 @@
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
+#include "recmf_progress.h"
 #include "recmf_status.h"
 #include "recmf_team.h"
 
@@ -269,6 +270,7 @@ run_phase(void *arg, rmf_phase phase, int64_t n_tasks)
 	{
 		if (!do_task(&team->leader, claimed, task))
 			return RMF_CANCELLED;
+		recmf_progress_tasks(pg_atomic_read_u32(&shared->tasks_done));
 	}
 	error = recmf_run_and_keep_error(wait_for_phase, team);
 	ConditionVariableCancelSleep();
@@ -538,17 +540,14 @@ find_run(TeamShared *shared, rmf_run *run)
 		(shared->n_places == 2 || find_ratings(shared, &shared->places[2], NULL, RMF_USERS, &run->validation));
 }
 
-/* Called by PostgreSQL in each worker. */
-void
-recmf_team_main(dsm_segment *segment, shm_toc *toc)
+/* All that a worker does, until the leader says that there is no more. */
+static void
+work(TeamShared *shared)
 {
-	TeamShared *shared = (TeamShared *) shm_toc_lookup(toc, KEY_TEAM, false);
 	rmf_run		run = {0};
 	Member		member;
 	void	   *workspace;
 
-	pgstat_report_activity(STATE_RUNNING, "recmf training");
-	recmf_blas_check_once();
 	if (!find_run(shared, &run))
 		return;
 	workspace = MemoryContextAllocHuge(CurrentMemoryContext,
@@ -566,4 +565,22 @@ recmf_team_main(dsm_segment *segment, shm_toc *toc)
 			recmf_check_status(RMF_CANCELLED, "train the model");
 	}
 	ConditionVariableCancelSleep();
+}
+
+/* Called by PostgreSQL in each worker. */
+void
+recmf_team_main(dsm_segment *segment, shm_toc *toc)
+{
+	TeamShared *shared = (TeamShared *) shm_toc_lookup(toc, KEY_TEAM, false);
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(caller, "recmf training", ALLOCSET_DEFAULT_SIZES);
+
+	pgstat_report_activity(STATE_RUNNING, "recmf training");
+	recmf_blas_check_once();
+	MemoryContextSwitchTo(context);
+	work(shared);
+
+	/* closes the files of ratings, which their owner would miss at the end of the transaction */
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
 }

@@ -304,6 +304,22 @@ report_processes(const RecmfFit *fit)
 			(errmsg_internal("trained by %d processes, which did %s tasks", fit->n_processes, tasks.data)));
 }
 
+/* What the run will take, before it has read anything. */
+static void
+report_estimate(const RecmfSource *source, const RecmfDataset *dataset)
+{
+	int64		n_rows;
+	int64		n_users;
+	int64		n_items;
+	RecmfNeed	need;
+
+	recmf_source_estimate(source, &n_rows, &n_users, &n_items);
+	recmf_need_estimate(&dataset->settings, dataset->weighted, n_rows, n_users, n_items, &need);
+	ereport(INFO,
+			(errmsg_internal("expecting about " INT64_FORMAT " rows of " INT64_FORMAT " users and " INT64_FORMAT " items; memory: about %s",
+							 n_rows, n_users, n_items, recmf_need_describe(&need))));
+}
+
 /* The run itself; recmf_progress_begin() has been called. */
 static Datum
 train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
@@ -355,6 +371,8 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	dataset = recmf_dataset_create(context, source->user_type, source->item_type, &options.settings,
 								   weight_col != NULL && recmf_keeps_weights(options.settings.feedback));
 	run.dataset = dataset;
+	if (run.verbose)
+		report_estimate(source, dataset);
 	recmf_source_read(source, dataset);
 	report_skipped(dataset, weight_col != NULL);
 	if (dataset->n_triples == 0)
@@ -370,9 +388,9 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	seconds.read = seconds_since(&start);
 	if (run.verbose)
 		ereport(INFO,
-				(errmsg_internal("read " INT64_FORMAT " ratings of %d users and %d items in %.1f s",
+				(errmsg_internal("read " INT64_FORMAT " ratings of %d users and %d items in %.1f s by %d processes",
 								 recmf_dataset_n_ratings(dataset), recmf_ids_count(dataset->users),
-								 recmf_ids_count(dataset->items), seconds.read)));
+								 recmf_ids_count(dataset->items), seconds.read, 1 + dataset->helpers)));
 
 	if (run.verbose)
 	{
@@ -380,7 +398,7 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 
 		recmf_fit_need(dataset, &options, &need);
 		ereport(INFO,
-				(errmsg_internal("training takes %s", recmf_need_describe(&need))));
+				(errmsg_internal("memory: %s", recmf_need_describe(&need))));
 	}
 
 	INSTR_TIME_SET_CURRENT(start);
@@ -392,6 +410,7 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 		report_processes(fit);
 
 	recmf_progress_phase(RECMF_PHASE_WRITING);
+	recmf_progress_workers(0);
 	path = recmf_pin_search_path(NULL);
 	version = recmf_store_write(stored, source_text, source, dataset, fit, metrics_of(&run, fit), &seconds);
 	recmf_unpin_search_path(path);
@@ -420,6 +439,12 @@ recmf_train_model(PG_FUNCTION_ARGS)
 	TupleDesc	columns;
 	volatile Datum result = (Datum) 0;
 
+	/* a library newer than the extension's SQL */
+	if (PG_NARGS() != ARG_VERBOSE + 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("the SQL of extension recmf is of another version than its library"),
+				 errhint("Run ALTER EXTENSION recmf UPDATE.")));
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

@@ -78,10 +78,22 @@ recmf_warm_open(const RecmfStored *stored, RecmfOptions *options)
 	return model;
 }
 
+/* Takes a factor over.  Where there may be no negative ones the old model's become 0. */
+static void
+take_factor(const RecmfModel *model, bool nonnegative, const Factor *factor, float *row)
+{
+	int			i;
+
+	memcpy(row, factor->x, sizeof(float) * factor->dim);
+	for (i = 0; nonnegative && i < model->problem.factors; i++)
+		row[i] = Max(row[i], 0);
+}
+
 /* One side's factors into the rows of those that the new model knows, too; their number. */
 static int64
-load_side(const RecmfModel *model, rmf_side side, const RecmfIds *ids, float *rows)
+load_side(const RecmfModel *model, rmf_side side, const RecmfDataset *dataset, float *rows)
 {
+	const RecmfIds *ids = side == RMF_USERS ? dataset->users : dataset->items;
 	bool		is_users = side == RMF_USERS;
 	const char *table = recmf_qualified_name(is_users ? model->users : model->items);
 	const char *statement = psprintf("SELECT t.%s, t.factor FROM %s t", is_users ? "user_id" : "item_id", table);
@@ -119,7 +131,7 @@ load_side(const RecmfModel *model, rmf_side side, const RecmfIds *ids, float *ro
 						 errmsg("a factor in table %s has %d dimensions, where training wrote %d",
 								table, factor->dim, dimensions),
 						 errhint("Train without warm_start.")));
-			memcpy(rows + (Size) row * dimensions, factor->x, sizeof(float) * dimensions);
+			take_factor(model, dataset->settings.nonnegative, factor, rows + (Size) row * dimensions);
 			known++;
 		}
 		SPI_freetuptable(SPI_tuptable);
@@ -148,8 +160,8 @@ recmf_warm_load(const RecmfModel *model, const RecmfDataset *dataset, float *con
 	RecmfWarmCounts known;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
-	known.users = load_side(model, RMF_USERS, dataset->users, rows[RMF_USERS]);
-	known.items = load_side(model, RMF_ITEMS, dataset->items, rows[RMF_ITEMS]);
+	known.users = load_side(model, RMF_USERS, dataset, rows[RMF_USERS]);
+	known.items = load_side(model, RMF_ITEMS, dataset, rows[RMF_ITEMS]);
 	PopActiveSnapshot();
 	warn_of_strangers(model, "users", known.users, recmf_ids_count(dataset->users));
 	warn_of_strangers(model, "items", known.items, recmf_ids_count(dataset->items));

@@ -299,7 +299,7 @@ start_rows(const rmf_run *run, rmf_side side, int64_t number, const rmf_poll *po
 	return RMF_OK;
 }
 
-/* The last row of a window that begins with row "first". */
+/* Where a window that begins with row "first" ends. */
 static int64_t
 end_of_window(const rmf_ratings *ratings, int64_t first, int64_t last, int64_t window)
 {
@@ -395,25 +395,46 @@ prepare_rows(const rmf_run *run, rmf_side side, int64_t number, const workspace 
 	return status;
 }
 
-/* sums := for each of the rows first <= r < last the sum of the other side's rows of its ratings. */
+/* w->sums, a row of them for each row first <= r < last, grow by the factors of those whom the row has rated. */
 static rmf_status
-add_up_rows(const rmf_ratings *ratings, int64_t first, int64_t last, const int32_t *column,
-			const float *others, int32_t dimensions, int32_t factors, float *sums, const rmf_poll *poll)
+sum_others(const rmf_run *run, rmf_side side, int64_t first, int64_t last, const workspace *w, const rmf_poll *poll)
 {
-	for (int64_t r = first; r < last; r++)
+	const rmf_ratings *ratings = &run->ratings[side];
+	const float *others = run->rows[rmf_other_side(side)];
+	int32_t		factors = run->shape.problem.factors;
+	int32_t		dimensions = rmf_dimensions(&run->shape.problem);
+
+	for (int64_t from = first, to; from < last; from = to)
 	{
-		float	   *restrict sum = sums + (r - first) * factors;
-		int64_t		at = ratings->start[r] - ratings->start[first];
-		int64_t		n = ratings->start[r + 1] - ratings->start[r];
+		const int32_t *column = w->column;
 
-		for (int64_t t = 0; t < n; t++)
+		to = last;
+		if (ratings->column != NULL)
+			column = ratings->column + ratings->start[from];
+		else
 		{
-			const float *restrict other = others + (int64_t) column[at + t] * dimensions;
+			rmf_status	status;
 
-			if (t % POLL_RATINGS == 0 && rmf_poll_cancelled(poll))
-				return RMF_CANCELLED;
-			for (int32_t j = 0; j < factors; j++)
-				sum[j] += other[j];
+			to = end_of_window(ratings, from, last, run->shape.window);
+			status = load(ratings, from, to, run->shape.window, w, poll);
+			if (status != RMF_OK)
+				return status;
+		}
+		for (int64_t r = from; r < to; r++)
+		{
+			float	   *restrict sum = w->sums + (r - first) * factors;
+			int64_t		at = ratings->start[r] - ratings->start[from];
+			int64_t		n = ratings->start[r + 1] - ratings->start[r];
+
+			for (int64_t t = 0; t < n; t++)
+			{
+				const float *restrict other = others + (int64_t) column[at + t] * dimensions;
+
+				if (t % POLL_RATINGS == 0 && rmf_poll_cancelled(poll))
+					return RMF_CANCELLED;
+				for (int32_t j = 0; j < factors; j++)
+					sum[j] += other[j];
+			}
 		}
 	}
 	return RMF_OK;
@@ -430,9 +451,7 @@ make_features(const rmf_run *run, rmf_side side, int64_t number, const workspace
 {
 	const rmf_problem *problem = &run->shape.problem;
 	const rmf_ratings *ratings = &run->ratings[side];
-	const float *others = run->rows[rmf_other_side(side)];
 	int32_t		factors = problem->factors;
-	int32_t		dimensions = rmf_dimensions(problem);
 	rmf_rows	rows = slice(run, side, number);
 	float	   *gram = run->partial_gram + (size_t) number * gram_size(&run->shape);
 	rmf_sums	sums = {0};
@@ -443,27 +462,12 @@ make_features(const rmf_run *run, rmf_side side, int64_t number, const workspace
 	{
 		float	   *features = run->features + first * factors;
 
-		/* the same rows together whatever fits a window */
+		/* always the same rows together, however many are loaded at a time: sums depend on it */
 		last = min64(first + FEATURES_ROWS, rows.last);
 		memset(w->sums, 0, (size_t) (last - first) * (size_t) factors * sizeof(float));
-		for (int64_t r = first, end; r < last; r = end)
-		{
-			const int32_t *column = w->column;
-
-			end = last;
-			if (ratings->column != NULL)
-				column = ratings->column + ratings->start[r];
-			else
-			{
-				end = end_of_window(ratings, r, last, run->shape.window);
-				status = load(ratings, r, end, run->shape.window, w, poll);
-			}
-			if (status == RMF_OK)
-				status = add_up_rows(ratings, r, end, column, others, dimensions, factors,
-									 w->sums + (r - first) * factors, poll);
-			if (status != RMF_OK)
-				return status;
-		}
+		status = sum_others(run, side, first, last, w, poll);
+		if (status != RMF_OK)
+			return status;
 		rmf_blas_gemm_nt((int) (last - first), factors, factors, w->sums, factors,
 						 run->features_inverse, factors, features, factors);
 		for (int64_t r = first; r < last; r++)
@@ -527,6 +531,17 @@ least_of_list(int64_t n, const float *scores)
 	return length < RMF_VALIDATED_LENGTH ? -INFINITY : list[length - 1];
 }
 
+/* How many items have at least this score. */
+static int64_t
+rank_of(float score, int64_t n_items, const float *scores)
+{
+	int64_t		rank = 0;
+
+	for (int64_t i = 0; i < n_items; i++)
+		rank += scores[i] >= score;
+	return rank;
+}
+
 /*
  * The NDCG of the best items that are not in the user's training ratings, with
  * the held-out ones as the relevant.  Among equal scores the relevant come last.
@@ -538,24 +553,25 @@ ranking_gain(int64_t n_items, float *scores, int64_t n_known, const int32_t *kno
 	double		gain = 0,
 				ideal = 0;
 	float		least;
+	int64_t		rank_of_least;
 
 	for (int64_t t = 0; t < n_known; t++)
 		scores[known[t]] = -INFINITY;
 	least = least_of_list(n_items, scores);
+	rank_of_least = rank_of(least, n_items, scores);
 
 	for (int64_t t = 0; t < n_relevant; t++)
 	{
 		float		score = scores[relevant[t]];
-		int64_t		rank = 0;
 
 		if (t < RMF_VALIDATED_LENGTH)
 			ideal += 1 / log2((double) t + 2);
-		if (!(score >= least))
-			continue;
-		for (int64_t i = 0; i < n_items; i++)
-			rank += scores[i] >= score;
-		if (rank <= RMF_VALIDATED_LENGTH)
-			gain += 1 / log2((double) rank + 1);
+
+		/* above the least there are fewer than the list has places */
+		if (score > least)
+			gain += 1 / log2((double) rank_of(score, n_items, scores) + 1);
+		else if (score == least && rank_of_least <= RMF_VALIDATED_LENGTH)
+			gain += 1 / log2((double) rank_of_least + 1);
 	}
 	return gain / ideal;
 }

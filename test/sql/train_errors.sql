@@ -92,9 +92,11 @@ SELECT version FROM train_model('m', 'orders', factors => 2, iterations => 1);
 SELECT train_model('m', 'SELECT user_id, 1 AS item_id, rating FROM orders');
 SELECT train_model('m', 'SELECT user_id::bigint, item_id, rating FROM orders');
 
--- a relation in the way of the view
+-- a relation in the way of a view or a table, before the source is read
 CREATE TABLE blocked_items (x integer);
 SELECT train_model('blocked', 'orders', factors => 2, iterations => 1);
+CREATE TABLE barred_users_1 (x integer);
+SELECT train_model('barred', 'SELECT 1 / (user_id - user_id) AS user_id, item_id, rating FROM orders');
 
 -- permissions
 CREATE ROLE train_errors_role;
@@ -112,9 +114,11 @@ SELECT train_model('m', 'orders');
 ROLLBACK;
 
 -- too little memory
+\set VERBOSITY terse
 SET recmf.training_memory = '1MB';
 SELECT train_model('big', 'SELECT u AS user_id, i AS item_id, 1 AS rating FROM generate_series(1, 1000) u, generate_series(1, 100) i', factors => 64);
 RESET recmf.training_memory;
+\set VERBOSITY default
 
 -- the old model is what is there
 SELECT model, version, active FROM recmf_models ORDER BY 1, 2;

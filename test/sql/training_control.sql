@@ -58,6 +58,20 @@ SELECT loss[3] AS loss FROM train_model('stars', 'orders', feedback => 'explicit
 SELECT loss[8] AS loss FROM train_model('cold', 'orders', feedback => 'explicit', factors => 4) \gset cold_
 SELECT abs(:warm_loss / :cold_loss - 1) < 0.02 AS as_low_as_cold;
 
+-- logistic feedback
+SELECT version FROM train_model('odds', 'first_night', feedback => 'logistic', factors => 4);
+SELECT loss[3] AS loss, users FROM train_model('odds', 'orders', feedback => 'logistic', warm_start => true) \gset warm_
+SELECT loss[cardinality(loss)] AS loss FROM train_model('cold', 'orders', feedback => 'logistic', factors => 4) \gset cold_
+SELECT :warm_users AS users, :warm_loss / :cold_loss < 1.02 AS as_low_as_cold;
+
+-- non-negative factors from others: those below 0 begin at 0
+SELECT version FROM train_model('positive', 'first_night', factors => 4) \gset
+SELECT min(f) < 0 AS negative FROM positive_users, LATERAL unnest(factor::real[]) f;
+SELECT loss[3] AS loss FROM train_model('positive', 'orders', warm_start => true, options => '{"nonnegative": true}') \gset warm_
+SELECT loss[16] AS loss FROM train_model('cold', 'orders', factors => 4, options => '{"nonnegative": true}') \gset cold_
+SELECT min(f) < 0 AS negative, max(f) > 0 AS positive, :warm_loss / :cold_loss < 1.05 AS near_cold
+FROM positive_users, LATERAL unnest(factor::real[]) f;
+
 -- text ids
 SELECT version FROM train_model('texts', 'SELECT user_id::text, md5(item_id::text)::uuid AS item_id, rating FROM first_night', factors => 8);
 SELECT version, abs(loss[3] / :warm_warm_loss - 1) < 0.002 AS near
@@ -128,10 +142,24 @@ SELECT ratings FROM train_model('early', 'orders', feedback => 'explicit', facto
 SELECT metric, patience, "values"[best] = (SELECT min(v) FROM unnest("values") v) AS best_kept, "values"[best] < 1 AS learns
 FROM validation WHERE model = 'early';
 
+-- logistic: as for implicit feedback
+SELECT ratings FROM train_model('early', 'orders', feedback => 'logistic', factors => 8, validation_fraction => 0.1) \gset
+SELECT metric, "values"[best] = (SELECT max(v) FROM unnest("values") v) AS best_kept, "values"[best] > 0.2 AS learns
+FROM validation WHERE model = 'early';
+-- with weights
+SELECT ratings FROM train_model('early', 'SELECT *, 1 + user_id % 2 AS weight FROM orders', feedback => 'explicit', factors => 8,
+	weight_col => 'weight', validation_fraction => 0.2) \gset
+SELECT metric, "values"[best] < 1 AS learns FROM validation WHERE model = 'early';
+
 -- with a warm start
 SELECT ratings FROM train_model('valid', 'orders', validation_fraction => 0.1, warm_start => true) \gset
 SELECT iterations, "values"[best] > 0.2 AS learns FROM validation WHERE model = 'valid';
 
+-- ratings in temporary files are not held out
+SET recmf.training_memory = '1MB';
+SELECT train_model('early', 'SELECT u AS user_id, i AS item_id, 1 AS rating FROM generate_series(1, 1000) u, generate_series(1, 100) i',
+	factors => 4, validation_fraction => 0.1);
+RESET recmf.training_memory;
 -- too few to hold out
 SELECT ratings FROM train_model('early', 'SELECT 1 AS user_id, i AS item_id, 1 AS rating FROM generate_series(1, 5) i', validation_fraction => 0.5);
 SELECT fraction, metric, iterations, best FROM validation WHERE model = 'early';

@@ -11,14 +11,14 @@ use Time::HiRes qw(sleep);
 my $node = new_node('crash', extra => ['--data-checksums']);
 my $long = q{SELECT FROM train_model('shop', 'orders', rating_col => 'quantity', factors => 32, iterations => 1000, verbose => true)};
 
-# As when the machine loses power: a backend would otherwise go on without its
-# postmaster, and commit.
+# As when the machine loses power: a backend and its workers would otherwise go
+# on without their postmaster, and commit.
 sub kill_all
 {
-	my $pid = $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'training'});
+	my @pids = split(/\n/, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'training'}));
 
 	$node->kill9;
-	kill 'KILL', $pid if $pid;
+	kill 'KILL', @pids;
 	return;
 }
 
@@ -64,11 +64,24 @@ is(relations_of($node, 'shop'), $relations, 'kill -9 of the server while trainin
 # A backend that dies takes the other sessions with it, and the server recovers by itself.
 $session = start_sql($node, 'training', $long);
 wait_until_active($node, $session, qr/iteration/);
-kill 'KILL', $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'training'});
+kill 'KILL', $node->safe_psql('postgres',
+	q{SELECT pid FROM pg_stat_activity WHERE application_name = 'training' AND backend_type = 'client backend'});
 $session->{run}->finish;
 $node->poll_query_until('postgres', 'SELECT true') or die 'the server did not recover';
 is(fingerprint($node, 'shop'), $model, 'kill -9 of the training backend: the old model serves');
 is(relations_of($node, 'shop'), $relations, 'kill -9 of the training backend: nothing is left of the new one');
+
+# So does one of its workers.
+$session = start_sql($node, 'training', $long);
+wait_until_active($node, $session, qr/iteration/);
+my $worker = $node->safe_psql('postgres',
+	q{SELECT min(pid) FROM pg_stat_activity WHERE application_name = 'training' AND backend_type = 'parallel worker'});
+ok($worker, 'kill -9 of a worker: there is one');
+kill 'KILL', $worker;
+$session->{run}->finish;
+$node->poll_query_until('postgres', 'SELECT true') or die 'the server did not recover';
+is(fingerprint($node, 'shop'), $model, 'kill -9 of a worker: the old model serves');
+is(relations_of($node, 'shop'), $relations, 'kill -9 of a worker: nothing is left of the new one');
 
 is( $node->safe_psql(
 		'postgres', q{SELECT version FROM train_model('shop', 'orders', rating_col => 'quantity', factors => 8)}),

@@ -89,6 +89,9 @@ sub check_same
 check_same('implicit, exact', '16MB', solver => q{'exact'}, iterations => 2);
 check_same('implicit, steps', '24MB', solver => q{'cg'}, factors => 64, iterations => 4);
 check_same('explicit', '16MB', feedback => q{'explicit'});
+check_same('explicit with weights', '16MB', feedback => q{'explicit'}, weight_col => q{'weight'});
+check_same('logistic', '16MB', feedback => q{'logistic'}, rating_col => 'NULL', iterations => 2);
+check_same('implicit features', '16MB', feedback => q{'explicit'}, options => q{'{"implicit_features": true}'}, iterations => 2);
 check_same('work_mem is no matter', '16MB', settings => q{SET work_mem = '64kB';});
 
 # An item, and a user, that have more ratings than are sorted at a time; and
@@ -158,7 +161,8 @@ SKIP:
 		[ '16MB' ],
 		[ '32MB' ],
 		[ '24MB', factors => 64, solver => q{'cg'} ],
-		[ '24MB', factors => 64, solver => q{'cg'}, iterations => 5, workers => 2 ])
+		[ '24MB', factors => 64, solver => q{'cg'}, iterations => 5, workers => 2 ],
+		[ '16MB', feedback => q{'explicit'}, weight_col => q{'weight'} ])
 	{
 		my ($limit, %options) = @$case;
 		my $grown = peak($limit, %options);
@@ -179,7 +183,7 @@ like($message, qr/training needs about \d+ MB, more than recmf.training_memory a
 cmp_ok(Time::HiRes::time() - $started, '<', 10, 'too many ids: long before all rows are read');
 
 my ($status, $out, $err) = $node->psql('postgres', train('x', 'big', '8MB', factors => 256));
-like($err, qr/ERROR:.*training needs about \d+ MB.*DETAIL:.*20011 users and 997 items take \d+ MB for ids, \d+ MB for 256 factors each.*HINT:.*fewer factors/s,
+like($err, qr/ERROR:.*training needs about \d+ MB.*DETAIL:.*MB are needed for ids, \d+ MB for factors.*\(users so far: \d+, items: \d+, factors: 256\).*HINT:.*fewer factors/s,
 	'too many factors for the limit: what takes how much, and what to do');
 unlike($err, qr/iteration/, 'too many factors: before the first iteration');
 
@@ -245,6 +249,8 @@ for (1 .. 3)
 }
 measured(sprintf('%.2f s from files, %.2f s in memory: %.2f times', $files, $memory, $files / $memory));
 cmp_ok($files, '<=', 1.5 * $memory, 'data twice the limit: at most 1.5 times the time');
+
+unlike(slurp_file($node->logfile), qr/temporary file leak|still referenced|not closed at end-of-transaction/, 'no file was left open');
 
 $node->stop;
 done_testing();

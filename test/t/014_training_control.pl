@@ -25,24 +25,26 @@ CREATE INDEX ON orders (user_id);
 CREATE VIEW first_night AS SELECT user_id, item_id, rating FROM orders WHERE night = 0});
 
 #
-# A nightly job: three warm iterations against a full cold training, of the
-# same rows in turn, so that both times come from the same minutes.
+# A nightly job: three warm iterations against a full cold training, of the same
+# rows in turn, so that both times come from the same minute; the least of each,
+# and by one process, since others have the machine, too.
 #
 $node->safe_psql('postgres', q{SELECT FROM train_model('shop', 'first_night')});
-my ($cold_seconds, $warm_seconds, $cold_loss, $warm_loss, $three_loss) = (0, 0);
+my ($cold_seconds, $warm_seconds, $cold_loss, $warm_loss, $three_loss) = ('inf', 'inf');
 for my $night (1 .. 3)
 {
 	# so that each night starts from the factors of the first
 	my $result = $node->safe_psql(
 		'postgres', q{
+SET recmf.max_parallel_workers = 0;
 BEGIN;
 SELECT train_seconds, loss[array_length(loss, 1)], loss[3] FROM train_model('cold', 'orders');
 SELECT train_seconds, loss[array_length(loss, 1)], array_length(loss, 1) FROM train_model('shop', 'orders', warm_start => true);
 ROLLBACK});
 	my ($cold, $warm) = map { [ split /\|/ ] } split /\n/, $result;
 
-	$cold_seconds += $cold->[0];
-	$warm_seconds += $warm->[0];
+	$cold_seconds = $cold->[0] if $cold->[0] < $cold_seconds;
+	$warm_seconds = $warm->[0] if $warm->[0] < $warm_seconds;
 	($cold_loss, $warm_loss, $three_loss) = ($cold->[1], $warm->[1], $cold->[2]);
 	is($warm->[2], 3, 'a warm start makes three iterations') if $night == 1;
 }
@@ -53,6 +55,23 @@ cmp_ok($warm_seconds, '<', 0.5 * $cold_seconds,
 	sprintf('a warm start takes less than half the time of a cold one (%.2f)', $warm_seconds / $cold_seconds));
 measured(sprintf('warm start: %.2f of the time of a cold training, %.5f of its loss',
 	$warm_seconds / $cold_seconds, $warm_loss / $cold_loss));
+
+# Past recmf.training_memory the ratings are in temporary files; with workers and
+# without, a warm start is the same there, and nobody has a complaint.
+my @streamed = map {
+	my ($status, $out, $err) = $node->psql(
+		'postgres', qq{
+SET client_min_messages = warning;
+SET recmf.training_memory = '8MB';
+SET recmf.max_parallel_workers = $_;
+BEGIN;
+SELECT loss[3] FROM train_model('shop', 'orders', warm_start => true);
+ROLLBACK});
+	is($err, '', "a warm start from temporary files with $_ workers: no warning");
+	$out;
+} (0, 2);
+is($streamed[0], $warm_loss, 'a warm start from temporary files has the same loss');
+is($streamed[1], $warm_loss, 'and with workers, too');
 
 #
 # The time limit.
@@ -97,10 +116,10 @@ my $session = start_sql($node, 'long', $long);
 wait_for_progress($session, q{phase = 'training' AND iteration >= 2});
 is( progress(
 		q{datname, model, rows_read = (SELECT count(*) FROM orders), iterations, iteration < iterations, loss > 0,
-		validation BETWEEN 0 AND 1, workers >= 0, started_at < now(), seconds_left > 0 AND seconds_left <= 3600,
+		validation BETWEEN 0 AND 1, step ~ '^(solv|prepar|validat)ing' AND tasks_done BETWEEN 0 AND tasks, workers >= 0, started_at < now(), seconds_left > 0 AND seconds_left <= 3600,
 		time_limit_at > now() + interval '50 minutes'},
 		q{model = 'long'}),
-	'postgres|long|t|1000|t|t|t|t|t|t|t',
+	'postgres|long|t|1000|t|t|t|t|t|t|t|t',
 	'a run that iterates shows its figures');
 my ($first, $first_left) = split /\|/, progress('iteration, started_at', q{model = 'long'});
 wait_for_progress($session, "iteration > $first");

@@ -21,6 +21,7 @@ typedef struct matrix
 	int64_t		start[N_USERS + 1];
 	int32_t		column[N_USERS * N_ITEMS];
 	float		value[N_USERS * N_ITEMS];
+	float		weight[N_USERS * N_ITEMS];
 } matrix;
 
 /* A user and an item have a rating or not by a hash; user 0 and item 0 have one each. */
@@ -49,6 +50,7 @@ make_matrix(int64_t n_rows, int64_t n_columns)
 	m->csr.start = m->start;
 	m->csr.column = m->column;
 	m->csr.value = m->value;
+	m->csr.weight = m->weight;
 	m->start[0] = 0;
 	return m;
 }
@@ -70,6 +72,7 @@ make_ratings(rmf_side side)
 			if (is_rated(user, item))
 			{
 				m->column[m->csr.n_entries] = c;
+				m->weight[m->csr.n_entries] = -rating(user, item);
 				m->value[m->csr.n_entries++] = rating(user, item);
 			}
 		}
@@ -99,7 +102,7 @@ mark(const rmf_csr *csr, char (*marks)[N_ITEMS])
 	for (int64_t u = 0; u < csr->n_rows; u++)
 		for (int64_t t = csr->start[u]; t < csr->start[u + 1]; t++)
 		{
-			CHECK(csr->value[t] == rating((int) u, csr->column[t]));
+			CHECK(csr->value[t] == rating((int) u, csr->column[t]) && csr->weight[t] == -csr->value[t]);
 			marks[u][csr->column[t]] = 1;
 		}
 }
@@ -130,7 +133,8 @@ hold_out(double fraction, uint64_t seed, char (*marks)[N_ITEMS])
 		for (int i = 0; i < N_ITEMS; i++)
 			if (is_rated(u, i) && !marks[u][i])
 			{
-				CHECK(t < by_user->start[u + 1] && by_user->column[t] == i && by_user->value[t] == rating(u, i));
+				CHECK(t < by_user->start[u + 1] && by_user->column[t] == i && by_user->value[t] == rating(u, i) &&
+					  by_user->weight[t] == -rating(u, i));
 				t++;
 			}
 		CHECK(t == by_user->start[u + 1] && t > by_user->start[u]);
@@ -142,7 +146,8 @@ hold_out(double fraction, uint64_t seed, char (*marks)[N_ITEMS])
 		for (int u = 0; u < N_USERS; u++)
 			if (is_rated(u, i) && !marks[u][i])
 			{
-				CHECK(t < by_item->start[i + 1] && by_item->column[t] == u && by_item->value[t] == rating(u, i));
+				CHECK(t < by_item->start[i + 1] && by_item->column[t] == u && by_item->value[t] == rating(u, i) &&
+					  by_item->weight[t] == -rating(u, i));
 				t++;
 			}
 		CHECK(t == by_item->start[i + 1] && t > by_item->start[i]);
@@ -216,6 +221,7 @@ test_cancel(void)
 
 	ratings.column = malloc(sizeof(int32_t) * ROWS * COLUMNS);
 	ratings.value = malloc(sizeof(float) * ROWS * COLUMNS);
+	ratings.weight = NULL;
 	for (int64_t t = 0; t < ROWS * COLUMNS; t++)
 	{
 		ratings.column[t] = (int32_t) (t % COLUMNS);

@@ -48,6 +48,7 @@ test_rules_implicit(void)
 	CHECK_NEAR(settings.alpha, 50 * 40 / (8 * 3000.0), 1e-12);
 	CHECK_NEAR(settings.regularization, 0.06 * pow(20, -0.4) * sqrt(1 + a0), 1e-12);
 	CHECK(settings.regularization_scaling == 1);
+	CHECK(settings.validation_fraction == 0 && settings.patience == 3);
 
 	rmf_problem_init(&problem, &settings, &ratings);
 	CHECK(problem.feedback == RMF_IMPLICIT && problem.factors == 64 && problem.mean == 0);
@@ -153,6 +154,10 @@ test_refused(void)
 	REFUSED(explicit, bias_regularization, -1);
 	REFUSED(explicit, bias_regularization, INFINITY);
 	REFUSED(explicit, feedback, 0);
+	REFUSED(explicit, validation_fraction, -0.1);
+	REFUSED(implicit, validation_fraction, 0.51);
+	REFUSED(implicit, patience, -1);
+	REFUSED(implicit, patience, 1001);
 
 	/* no data, and implicit ratings that say nothing of preference */
 	s = implicit;

@@ -41,6 +41,7 @@ psql -v n="$RATINGS" <<-'EOF'
 	FROM (SELECT g, (hashint8extended(g, 1) >> 11 & 9007199254740991) / 9007199254740992.0::float8 AS u,
 			(hashint8extended(g, 2) >> 11 & 9007199254740991) / 9007199254740992.0::float8 AS i
 		FROM (SELECT generate_series(1, :n) AS g) s) r;
+	ANALYZE ratings;
 EOF
 say "table: $(psql -At -c "SELECT pg_size_pretty(pg_relation_size('ratings'))")"
 

@@ -8,23 +8,32 @@
  * and ratings, lengths of rows and popularities of items distributed like the
  * real ones, users with tastes.  They depend on the seed alone.
  *
+ * With --processes instead: whole runs by one process and by so many, in turn,
+ * wall time.
+ *
  * One core, implicit feedback, the default settings.  All solvers start from
  * the same values; the loss after the last iteration stands beside the times.
  * Times are per iteration (both half-steps, both Gram matrices, packing; not
  * the loss), the median.  See README.md.
  */
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 #include <cblas.h>
 #include <math.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "rmf_als.h"
 #include "rmf_blas.h"
 #include "rmf_objective.h"
 #include "rmf_random.h"
+#include "rmf_run.h"
 
 #define N_USERS 138493
 #define N_ITEMS 26744
@@ -34,6 +43,7 @@
 #define TASTES 24
 #define TURN 6.283185307179586
 #define MAX_ITERATIONS 100
+#define REPEATS 5
 
 /* From LAPACK. */
 extern void sposv_(const char *uplo, const int *n, const int *nrhs, float *a, const int *lda,
@@ -384,6 +394,172 @@ bench_factors(bench *b, int factors, int iterations, int slow_iterations)
 	free(b->packed);
 }
 
+/* What the processes of a run share; tasks are claimed as src/recmf_team.c does. */
+typedef struct shared_run
+{
+	_Atomic uint64_t claims;	/* phase, number of tasks and next task, 16 bits each; before them, the phase's number */
+	_Atomic int64_t done;
+	_Atomic int ended;
+	sem_t		published;		/* once a phase and other process */
+	sem_t		finished;		/* when another process has done the last task of a phase */
+} shared_run;
+
+typedef struct member
+{
+	rmf_run		run;
+	shared_run *shared;
+	void	   *workspace;
+	int			others;			/* processes beside the leader */
+	uint64_t	phases;
+} member;
+
+static void
+do_tasks(member *m, int is_leader)
+{
+	uint64_t	claims = m->shared->claims;
+
+	while ((claims & 0xffff) < (claims >> 16 & 0xffff))
+	{
+		if (!atomic_compare_exchange_weak(&m->shared->claims, &claims, claims + 1))
+			continue;
+		check(rmf_run_task(&m->run, (rmf_phase) (claims >> 32 & 0xffff), (int64_t) (claims & 0xffff),
+						   m->workspace, NULL), "task");
+		if (++m->shared->done == (int64_t) (claims >> 16 & 0xffff) && !is_leader)
+			sem_post(&m->shared->finished);
+		claims = m->shared->claims;
+	}
+}
+
+static rmf_status
+run_phase(void *arg, rmf_phase phase, int64_t n_tasks)
+{
+	member	   *leader = arg;
+
+	leader->shared->done = 0;
+	leader->shared->claims = ++leader->phases << 48 | (uint64_t) phase << 32 | (uint64_t) n_tasks << 16;
+	for (int i = 0; i < leader->others; i++)
+		sem_post(&leader->shared->published);
+	do_tasks(leader, 1);
+	while (leader->shared->done < n_tasks)
+		sem_wait(&leader->shared->finished);
+	return RMF_OK;
+}
+
+static void *
+allocate_shared(size_t bytes)
+{
+	void	   *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+	{
+		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
+		exit(1);
+	}
+	return memory;
+}
+
+static double
+wall_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+/* Seconds of a whole run, start values and losses included, by so many processes. */
+static double
+run_together(const bench *b, int processes, int iterations)
+{
+	const rmf_csr *matrices[2] = {&b->by_user, &b->by_item};
+	rmf_run_shape shape = {.problem = b->problem, .seed = b->seed, .level = rmf_cpu_best()};
+	member		m = {0};
+	rmf_team	team = {run_phase, &m};
+	rmf_leader	leader = {&team, NULL, NULL};
+	rmf_stopping stopping = {iterations, 0, NULL, NULL};
+	rmf_outcome outcome;
+	size_t		size;
+	void	   *memory;
+	double		seconds;
+
+	for (int side = 0; side < 2; side++)
+		shape.n[side] = matrices[side]->n_rows;
+	size = rmf_run_lay_out(&shape, NULL, &m.run);
+	memory = allocate_shared(size);
+	memset(memory, 0, size);
+	m.shared = allocate_shared(sizeof(shared_run));
+	rmf_run_lay_out(&shape, memory, &m.run);
+	for (int side = 0; side < 2; side++)
+	{
+		const rmf_csr *csr = matrices[side];
+
+		m.run.ratings[side] = (rmf_ratings) {
+			.n_rows = csr->n_rows, .n_columns = csr->n_columns, .n_entries = csr->n_entries,
+			.start = csr->start, .column = csr->column, .value = csr->value
+		};
+		for (int64_t r = 0; r < csr->n_rows; r++)
+			m.run.keys[side][r] = (uint64_t) r;
+	}
+	m.workspace = allocate(rmf_run_workspace_size(&shape));
+	m.others = processes - 1;
+	sem_init(&m.shared->published, 1, 0);
+	sem_init(&m.shared->finished, 1, 0);
+
+	for (int i = 1; i < processes; i++)
+	{
+		if (fork() != 0)
+			continue;
+		while (!m.shared->ended)
+		{
+			sem_wait(&m.shared->published);
+			do_tasks(&m, 0);
+		}
+		_exit(0);
+	}
+	seconds = wall_seconds();
+	check(rmf_run_start(&m.run, &leader), "start");
+	check(rmf_run_iterate(&m.run, &stopping, &leader, &outcome), "iterations");
+	seconds = wall_seconds() - seconds;
+	m.shared->ended = 1;
+	for (int i = 0; i < m.others; i++)
+		sem_post(&m.shared->published);
+	while (wait(NULL) > 0)
+		;
+	printf("%4d  %d process%s %8.3f s an iteration, loss %.8g after %d\n", b->problem.factors, processes,
+		   processes == 1 ? "  " : "es", seconds / iterations, outcome.kept.loss.total, iterations);
+	fflush(stdout);
+	free(m.workspace);
+	munmap(memory, size);
+	munmap(m.shared, sizeof(shared_run));
+	return seconds;
+}
+
+/* One process and several, in turn. */
+static void
+bench_processes(bench *b, int factors, int iterations, int processes)
+{
+	double		alone[REPEATS],
+				together[REPEATS];
+	rmf_settings settings;
+	rmf_csr_stats stats;
+	const char *field;
+
+	rmf_csr_summarize(&b->by_user, &stats);
+	rmf_settings_init(&settings, RMF_IMPLICIT);
+	settings.factors = factors;
+	check(rmf_settings_resolve(&settings, b->by_user.n_rows, b->by_item.n_rows, &stats, &field), "settings");
+	rmf_problem_init(&b->problem, &settings, &stats);
+	for (int i = 0; i < REPEATS; i++)
+	{
+		alone[i] = run_together(b, 1, iterations);
+		together[i] = run_together(b, processes, iterations);
+	}
+	qsort(alone, REPEATS, sizeof(double), compare);
+	qsort(together, REPEATS, sizeof(double), compare);
+	printf("%4d  %d processes: %.2f x (medians), %.2f x (least of each)\n", factors, processes,
+		   alone[REPEATS / 2] / together[REPEATS / 2], alone[0] / together[0]);
+}
+
 static double
 number_after(int argc, char **argv, const char *name, double value)
 {
@@ -430,14 +606,16 @@ main(int argc, char **argv)
 	int			only = (int) number_after(argc, argv, "--factors", 0);
 	int			iterations = (int) number_after(argc, argv, "--iterations", 15);
 	int			slow = (int) number_after(argc, argv, "--slow-iterations", 3);
+	int			processes = (int) number_after(argc, argv, "--processes", 0);
 	bench		b;
 	double		started = now();
 	double		rows = number_after(argc, argv, "--rows", 0);
 
 	if (!(scale > 0.001 && scale <= 10) || only < 0 || only > RMF_MAX_FACTORS ||
-		iterations < 1 || iterations > MAX_ITERATIONS || slow < 0 || slow > MAX_ITERATIONS)
+		iterations < 1 || iterations > MAX_ITERATIONS || slow < 0 || slow > MAX_ITERATIONS ||
+		processes < 0 || processes > 64)
 	{
-		fprintf(stderr, "usage: %s [--scale 1] [--factors D] [--iterations 15] [--slow-iterations 3] [--seed 42] [--rows 1|2]\n", argv[0]);
+		fprintf(stderr, "usage: %s [--scale 1] [--factors D] [--iterations 15] [--slow-iterations 3] [--seed 42] [--rows 1|2] [--processes N]\n", argv[0]);
 		return 2;
 	}
 	b.seed = (uint64_t) number_after(argc, argv, "--seed", 42);
@@ -451,7 +629,9 @@ main(int argc, char **argv)
 	printf("%lld users, %lld items, %lld ratings, made in %.1f s; OpenBLAS for %s\n",
 		   (long long) b.by_user.n_rows, (long long) b.by_item.n_rows, (long long) b.by_user.n_entries,
 		   now() - started, rmf_blas_core_name());
-	if (only > 0)
+	if (processes > 0)
+		bench_processes(&b, only > 0 ? only : 64, iterations, processes);
+	else if (only > 0)
 		bench_factors(&b, only, iterations, slow);
 	else
 		for (size_t i = 0; i < sizeof(all_factors) / sizeof(all_factors[0]); i++)
