@@ -64,7 +64,7 @@
  */
 #define SMALLEST_PENALTY 1e-6
 
-/* Panels begin at a multiple of 64 bytes, and rows at one of a register. */
+/* A word has two dimensions, see above; panels begin at a multiple of 64 bytes, rows at one of a register. */
 #define LOW(word) ((lanes) ((word) << 16))
 #define HIGH(word) ((lanes) ((word) & 0xffff0000u))
 
