@@ -435,7 +435,7 @@ IS 'implementation of view recmf_progress';
 CREATE VIEW recmf_progress AS
 SELECT p.pid, p.datid, d.datname, p.model, p.phase, p.rows_read, p.iteration, p.iterations, p.loss, p.validation,
 	p.step, p.tasks_done, p.tasks, p.workers, p.started_at, p.seconds_left, p.time_limit_at
-FROM @extschema@.recmf_get_progress() p LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) p.datid;
+FROM recmf_get_progress() p LEFT JOIN pg_catalog.pg_database d ON d.oid OPERATOR(pg_catalog.=) p.datid;
 
 GRANT SELECT ON recmf_progress TO PUBLIC;
 
