@@ -205,12 +205,13 @@ for my $setting ('max_parallel_workers = 0', 'max_parallel_maintenance_workers =
 
 # Speed beside COPY of the same rows: interleaved, the best of some tries.  Two
 # processors are shared by all that runs here, so that a single try says little.
+# There are enough rows for the start of a worker not to matter.
 $node->safe_psql(
 	'postgres', q{
 CREATE TABLE large AS
 SELECT (g * 7919::bigint % 40009)::integer AS user_id, (pow(g * 104729::bigint % 1000003 / 1000003.0, 3) * 9000)::integer AS item_id,
-	(1 + g % 5)::real AS rating FROM generate_series(1, 2000000) g;
-CREATE TABLE large_text AS SELECT 'user-' || user_id AS user_id, 'item-' || item_id AS item_id, rating FROM large;
+	(1 + g % 5)::real AS rating FROM generate_series(1, 6000000) g;
+CREATE TABLE large_text AS SELECT 'user-' || user_id AS user_id, 'item-' || item_id AS item_id, rating FROM large LIMIT 2000000;
 VACUUM ANALYZE large; VACUUM ANALYZE large_text});
 for my $case ([ 'large', 1 ], [ 'large_text', 2 ])
 {
@@ -233,7 +234,7 @@ SELECT read_seconds FROM train_model('speed_$table', '$table', factors => 2, ite
 		$read = $this_read if $this_read < $read;
 		last if $try >= 3 && $read <= $bar * $copy;
 	}
-	cmp_ok($read, '<=', $bar * $copy, sprintf('2 million rows of %s in at most %d times the time of COPY', $table, $bar));
+	cmp_ok($read, '<=', $bar * $copy, sprintf('the rows of %s in at most %d times the time of COPY', $table, $bar));
 	measured(sprintf('%s: read in %.2f s, COPY in %.2f s, ratio %.2f', $table, $read, $copy, $read / $copy));
 }
 
