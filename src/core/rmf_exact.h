@@ -27,7 +27,7 @@
 #include "rmf_vector.h"
 
 /* So many unknowns are solved side by side: then a system each still fits the second-level cache. */
-#define RMF_EXACT_WIDEST 128
+#define RMF_EXACT_WIDEST 144
 
 /* The largest "lanes" of the kernels. */
 #define RMF_EXACT_MAX_LANES 16

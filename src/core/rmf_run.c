@@ -12,7 +12,7 @@
  * where factors are many, for each slice has a Gram matrix of its own.
  *
  * Steps (rmf_cg.h) are not followed by an exact iteration: it lowers the loss
- * by as much as one more iteration of steps does, at ten times the cost.
+ * by as much as one more iteration of steps does, at several times the cost.
  */
 #include <math.h>
 #include <string.h>
