@@ -29,6 +29,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+#include "core/rmf_ranking.h"
 #include "recmf_compat.h"
 #include "recmf_dataset.h"
 #include "recmf_names.h"
@@ -93,7 +94,7 @@ seconds_since(const instr_time *start)
 static const char *
 metric_name(rmf_feedback feedback)
 {
-	return feedback == RMF_EXPLICIT ? "RMSE" : "NDCG@" CppAsString2(RMF_VALIDATED_LENGTH);
+	return feedback == RMF_EXPLICIT ? "RMSE" : "NDCG@" CppAsString2(RMF_RANKING_LENGTH);
 }
 
 /* Hook: puts the old factors in the place of the start values. */

@@ -6,6 +6,7 @@
 
 #include "rmf_cg.h"
 #include "rmf_cg_levels.h"
+#include "rmf_layout.h"
 #include "rmf_objective.h"
 
 /* The gathered rows of one row's ratings should stay in the second-level cache. */
@@ -16,22 +17,6 @@
 
 /* How many rows are packed between two polls. */
 #define POLL_ROWS 4096
-
-static size_t
-round_up(size_t n, size_t multiple)
-{
-	return (n + multiple - 1) / multiple * multiple;
-}
-
-/* The next part of a piece of memory; only counts where "base" is NULL. */
-static void *
-carve(void *base, size_t *used, size_t bytes)
-{
-	void	   *part = base == NULL ? NULL : (char *) base + *used;
-
-	*used += round_up(bytes, RMF_ALIGNMENT);
-	return part;
-}
 
 const rmf_cg_kernels *
 rmf_cg_kernels_of(rmf_cpu_level level)
@@ -54,24 +39,24 @@ rmf_cg_kernels_of(rmf_cpu_level level)
 static size_t
 lay_out_side(const rmf_problem *problem, int64_t n_fixed, int block, rmf_cg_side *side)
 {
-	size_t		width = round_up((size_t) problem->factors, (size_t) block);
+	size_t		width = rmf_round_up((size_t) problem->factors, (size_t) block);
 	size_t		used = 0;
 
-	carve(NULL, &used, sizeof(rmf_cg_side));
+	rmf_carve(NULL, &used, sizeof(rmf_cg_side));
 	side->n = n_fixed;
 	side->width = (int32_t) width;
 	side->words = (int32_t) (width / 2);
 	side->rows = used;
-	carve(NULL, &used, (size_t) n_fixed * (width / 2) * sizeof(uint32_t));
+	rmf_carve(NULL, &used, (size_t) n_fixed * (width / 2) * sizeof(uint32_t));
 	side->biases = used;
 	if (rmf_has_biases(problem))
-		carve(NULL, &used, (size_t) n_fixed * sizeof(float));
+		rmf_carve(NULL, &used, (size_t) n_fixed * sizeof(float));
 	side->gram = used;
 	if (rmf_has_gram(problem))
-		carve(NULL, &used, width * width * sizeof(float));
+		rmf_carve(NULL, &used, width * width * sizeof(float));
 	side->border = used;
 	if (rmf_has_gram(problem) && rmf_has_biases(problem))
-		carve(NULL, &used, width * sizeof(float));
+		rmf_carve(NULL, &used, width * sizeof(float));
 	return used;
 }
 
@@ -199,23 +184,23 @@ rmf_cg_pack(const rmf_half_step *step, rmf_cpu_level level, void *memory, const 
 size_t
 rmf_cg_lay_out_scratch(const rmf_problem *problem, void *memory, rmf_cg_scratch *scratch)
 {
-	size_t		width = round_up((size_t) problem->factors, RMF_CG_MAX_BLOCK);
+	size_t		width = rmf_round_up((size_t) problem->factors, RMF_CG_MAX_BLOCK);
 	size_t		row_bytes = width / 2 * sizeof(uint32_t);
 	size_t		capacity = PANEL_BYTES / row_bytes / 8 * 8;
 	size_t		used = 0;
 
 	scratch->capacity = (int) capacity;
-	scratch->panel = carve(memory, &used, capacity * row_bytes);
-	scratch->weight = carve(memory, &used, capacity * sizeof(float));
-	scratch->zero_row = carve(memory, &used, row_bytes);
-	scratch->right_side = carve(memory, &used, (width + 1) * sizeof(float));
+	scratch->panel = rmf_carve(memory, &used, capacity * row_bytes);
+	scratch->weight = rmf_carve(memory, &used, capacity * sizeof(float));
+	scratch->zero_row = rmf_carve(memory, &used, row_bytes);
+	scratch->right_side = rmf_carve(memory, &used, (width + 1) * sizeof(float));
 	scratch->start = NULL;
 	if (rmf_objective_needs_scores(problem))
-		scratch->start = carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
-	scratch->x = carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
-	scratch->r = carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
-	scratch->p = carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
-	scratch->q = carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
+		scratch->start = rmf_carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
+	scratch->x = rmf_carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
+	scratch->r = rmf_carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
+	scratch->p = rmf_carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
+	scratch->q = rmf_carve(memory, &used, RMF_CG_AT_ONCE * width * sizeof(float));
 	return used;
 }
 

@@ -12,6 +12,7 @@
 
 #include "rmf_exact.h"
 #include "rmf_exact_levels.h"
+#include "rmf_layout.h"
 #include "rmf_objective.h"
 
 /* Ratings that are gathered at once: what stays in the first-level cache, within bounds. */
@@ -71,12 +72,6 @@ rmf_exact_kernels_of(rmf_cpu_level level)
 	}
 }
 
-static size_t
-round_up(size_t n, size_t multiple)
-{
-	return (n + multiple - 1) / multiple * multiple;
-}
-
 /* Blocks of fewer lanes take no more. */
 size_t
 rmf_exact_triangle_size(int width)
@@ -93,22 +88,12 @@ rmf_exact_wide_size(int width)
 	return (size_t) (width + 3) * (size_t) (width + 7) / 2 * RMF_EXACT_MAX_LANES;
 }
 
-/* The next part of a workspace; only counts where "base" is NULL. */
-static void *
-carve(char *base, size_t *used, size_t bytes)
-{
-	void	   *part = base == NULL ? NULL : base + *used;
-
-	*used += round_up(bytes, RMF_ALIGNMENT);
-	return part;
-}
-
 static size_t
 lay_out_row(const rmf_problem *problem, void *base, workspace *w)
 {
 	size_t		used = 0;
 	size_t		width = (size_t) rmf_unknowns(problem);
-	size_t		padded = round_up(width, RMF_EXACT_MAX_LANES);
+	size_t		padded = rmf_round_up(width, RMF_EXACT_MAX_LANES);
 	size_t		capacity = PANEL_BYTES / sizeof(float) / padded;
 
 	if (capacity > MOST_PANEL_ROWS)
@@ -120,19 +105,19 @@ lay_out_row(const rmf_problem *problem, void *base, workspace *w)
 	w->width = (int) width;
 	w->padded = padded;
 	w->capacity = (int) capacity;
-	w->panel = carve(base, &used, capacity * padded * sizeof(float));
-	w->weight = carve(base, &used, capacity * sizeof(float));
-	w->root = carve(base, &used, capacity * sizeof(float));
-	w->target = carve(base, &used, capacity * sizeof(float));
-	w->score = rmf_objective_needs_scores(problem) ? carve(base, &used, capacity * sizeof(float)) : NULL;
-	w->rhs = carve(base, &used, padded * sizeof(float));
-	w->edge = carve(base, &used, padded * sizeof(float));
-	w->rhs_sum = carve(base, &used, width * sizeof(double));
-	w->edge_sum = carve(base, &used, width * sizeof(double));
-	w->triangle = carve(base, &used, rmf_exact_triangle_size((int) width) * sizeof(float));
-	w->x = carve(base, &used, padded * sizeof(float));
-	w->square = problem->nonnegative ? carve(base, &used, width * width * sizeof(float)) : NULL;
-	w->gradient = problem->nonnegative ? carve(base, &used, width * sizeof(double)) : NULL;
+	w->panel = rmf_carve(base, &used, capacity * padded * sizeof(float));
+	w->weight = rmf_carve(base, &used, capacity * sizeof(float));
+	w->root = rmf_carve(base, &used, capacity * sizeof(float));
+	w->target = rmf_carve(base, &used, capacity * sizeof(float));
+	w->score = rmf_objective_needs_scores(problem) ? rmf_carve(base, &used, capacity * sizeof(float)) : NULL;
+	w->rhs = rmf_carve(base, &used, padded * sizeof(float));
+	w->edge = rmf_carve(base, &used, padded * sizeof(float));
+	w->rhs_sum = rmf_carve(base, &used, width * sizeof(double));
+	w->edge_sum = rmf_carve(base, &used, width * sizeof(double));
+	w->triangle = rmf_carve(base, &used, rmf_exact_triangle_size((int) width) * sizeof(float));
+	w->x = rmf_carve(base, &used, padded * sizeof(float));
+	w->square = problem->nonnegative ? rmf_carve(base, &used, width * width * sizeof(float)) : NULL;
+	w->gradient = problem->nonnegative ? rmf_carve(base, &used, width * sizeof(double)) : NULL;
 	return used;
 }
 
@@ -145,11 +130,11 @@ lay_out_all(const rmf_problem *problem, void *base, workspace *w)
 	{
 		size_t		triangle = rmf_exact_triangle_size(w->width) * sizeof(float);
 
-		w->base = carve(base, &used, triangle);
-		w->triangles = carve(base, &used, RMF_EXACT_MAX_LANES * triangle);
-		w->xs = carve(base, &used, RMF_EXACT_MAX_LANES * w->padded * sizeof(float));
-		w->wide = carve(base, &used, rmf_exact_wide_size(w->width) * sizeof(float));
-		w->wide_x = carve(base, &used, (size_t) (w->width + 3) * RMF_EXACT_MAX_LANES * sizeof(float));
+		w->base = rmf_carve(base, &used, triangle);
+		w->triangles = rmf_carve(base, &used, RMF_EXACT_MAX_LANES * triangle);
+		w->xs = rmf_carve(base, &used, RMF_EXACT_MAX_LANES * w->padded * sizeof(float));
+		w->wide = rmf_carve(base, &used, rmf_exact_wide_size(w->width) * sizeof(float));
+		w->wide_x = rmf_carve(base, &used, (size_t) (w->width + 3) * RMF_EXACT_MAX_LANES * sizeof(float));
 	}
 	return used;
 }

@@ -59,9 +59,6 @@ typedef enum rmf_phase
 /* Of so many users at most the ranking is validated. */
 #define RMF_VALIDATED_USERS 1000
 
-/* The length of the lists of which the NDCG is taken. */
-#define RMF_VALIDATED_LENGTH 10
-
 /* What the layout depends on: plain numbers, the same in all processes. */
 typedef struct rmf_run_shape
 {
