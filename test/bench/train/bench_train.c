@@ -569,6 +569,26 @@ number_after(int argc, char **argv, const char *name, double value)
 	return value;
 }
 
+/* Are all arguments options that there are, each with its value? */
+static int
+knows_all(int argc, char **argv)
+{
+	static const char *const options[] = {
+		"--scale", "--factors", "--iterations", "--slow-iterations", "--seed", "--rows", "--processes"
+	};
+
+	for (int i = 1; i < argc; i += 2)
+	{
+		int			known = 0;
+
+		for (size_t o = 0; o < sizeof(options) / sizeof(options[0]); o++)
+			known |= strcmp(argv[i], options[o]) == 0;
+		if (!known || i + 1 == argc)
+			return 0;
+	}
+	return 1;
+}
+
 /* The data as rows that COPY reads: by user, or in an order that tells nothing. */
 static void
 print_rows(const rmf_csr *by_user, int shuffled)
@@ -611,7 +631,7 @@ main(int argc, char **argv)
 	double		started = now();
 	double		rows = number_after(argc, argv, "--rows", 0);
 
-	if (!(scale > 0.001 && scale <= 10) || only < 0 || only > RMF_MAX_FACTORS ||
+	if (!knows_all(argc, argv) || !(scale > 0.001 && scale <= 10) || only < 0 || only > RMF_MAX_FACTORS ||
 		iterations < 1 || iterations > MAX_ITERATIONS || slow < 0 || slow > MAX_ITERATIONS ||
 		processes < 0 || processes > 64)
 	{
