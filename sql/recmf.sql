@@ -562,9 +562,10 @@ COMMENT ON FUNCTION similar_items(mf_model, text, integer) IS 'the k items most 
 -- Serving
 --
 -- Each function that takes or returns ids has a bigint form, for models whose
--- ids are integers, and a text form, for all models.  recommend() reads the
--- model's source, which may be a temporary table or call functions that must
--- not run in a parallel worker; the others read the model's own tables alone.
+-- ids are integers, and a text form, for all models.  recommend() and
+-- target_users() read the model's source, which may be a temporary table or
+-- call functions that must not run in a parallel worker; the others read the
+-- model's own tables alone.
 ------------------------------------------------------------------------------
 
 CREATE FUNCTION recommend(
@@ -602,6 +603,40 @@ LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10;
 
 COMMENT ON FUNCTION recommend(text, integer, text, boolean, text[], text[], text)
 IS 'the k items with the highest score for a user, without those that the user has in the live source';
+
+CREATE FUNCTION target_users(
+	item_id bigint,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	exclude_owners boolean DEFAULT true,
+	include_users bigint[] DEFAULT NULL,
+	exclude_users bigint[] DEFAULT NULL,
+	OUT user_id bigint,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_target_users_integer'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION target_users(bigint, integer, text, boolean, bigint[], bigint[])
+IS 'the k users with the highest score for an item, without those who have it in the live source: whom to show or mail it to';
+
+CREATE FUNCTION target_users(
+	item_id text,
+	k integer DEFAULT 10,
+	model text DEFAULT NULL,
+	exclude_owners boolean DEFAULT true,
+	include_users text[] DEFAULT NULL,
+	exclude_users text[] DEFAULT NULL,
+	OUT user_id text,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_target_users_text'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10;
+
+COMMENT ON FUNCTION target_users(text, integer, text, boolean, text[], text[])
+IS 'the k users with the highest score for an item, without those who have it in the live source: whom to show or mail it to';
 
 CREATE FUNCTION recommend_for(
 	items bigint[],

@@ -364,7 +364,7 @@ recommend_for(FunctionCallInfo fcinfo, RecmfForm form)
 	basket.id_type = model->item_type;
 	basket.dimensions = rmf_dimensions(&model->problem);
 	basket.features = model->problem.implicit_features ? model->problem.factors : 0;
-	filters.exclude = recmf_items_argument(fcinfo, FOR_EXCLUDE, form, model);
+	filters.exclude = recmf_ids_argument(fcinfo, FOR_EXCLUDE, form, model->item_type);
 	if (!PG_ARGISNULL(FOR_ITEMS))
 	{
 		ArrayType  *items = PG_GETARG_ARRAYTYPE_P(FOR_ITEMS);
@@ -383,7 +383,7 @@ recommend_for(FunctionCallInfo fcinfo, RecmfForm form)
 	}
 
 	if (factor != NULL)
-		recmf_return_ranking(fcinfo, recmf_rank_by_score(model, factor, &filters, k), form, true);
+		recmf_return_ranking(fcinfo, recmf_rank_by_score(model, RMF_ITEMS, factor, &filters, k), form, true);
 	else
 		recmf_return_ranking(fcinfo, recmf_rank_by_popularity(model, &filters, k), form, false);
 

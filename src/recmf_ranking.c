@@ -213,7 +213,7 @@ run_ranking(RecmfStatement *statement, Oid type, int k, bool by_distance)
 }
 
 /* ------------------------------------------------------------------------
- * What the user has seen
+ * What is in the source already
  * ------------------------------------------------------------------------
  */
 
@@ -261,22 +261,28 @@ check_source_table(const RecmfModel *model)
 						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
-/* " AND" the item is not one that the user has in the live source, whatever its rating there. */
+/*
+ * " AND" the row is not one of those that the source has together with the
+ * given id of the other side, whatever the rating there.
+ */
 static void
-append_not_seen(StringInfo text, RecmfStatement *statement, const RecmfModel *model,
-				const RecmfGivenId *user)
+append_not_seen(StringInfo text, RecmfStatement *statement, const RecmfModel *model, rmf_side side,
+				const RecmfGivenId *by)
 {
-	const char *user_col = quote_identifier(model->user_col);
-	const char *item_col = quote_identifier(model->item_col);
-	Oid			user_type = model->user_type;
+	const char *columns[2] = {[RMF_USERS] = model->user_col, [RMF_ITEMS] = model->item_col};
+	RecmfIdKind kinds[2] = {[RMF_USERS] = model->user_kind, [RMF_ITEMS] = model->item_kind};
+	rmf_side	other = rmf_other_side(side);
+	const char *own_column = quote_identifier(columns[side]);
+	const char *by_column = quote_identifier(columns[other]);
+	Oid			by_type = id_type(model, other);
 	char	   *source;
 	Datum		value;
 
 	if (OidIsValid(model->source_table))
 	{
 		check_source_table(model);
-		user_type = source_column_type(model, model->user_col, model->user_kind);
-		(void) source_column_type(model, model->item_col, model->item_kind);
+		by_type = source_column_type(model, columns[other], kinds[other]);
+		(void) source_column_type(model, columns[side], kinds[side]);
 		source = recmf_qualified_name(model->source_table);
 	}
 	else
@@ -286,39 +292,41 @@ append_not_seen(StringInfo text, RecmfStatement *statement, const RecmfModel *mo
 		statement->search_path = model->source_search_path;
 	}
 
-	if (!recmf_given_to_datum(user, user_type, &value))
-		return;					/* nobody with such an id can have seen anything */
+	if (!recmf_given_to_datum(by, by_type, &value))
+		return;					/* nothing has to do with such an id */
 
 	/* The parameter has the column's type, so that an index on the column serves. */
 	appendStringInfo(text,
-					 " AND NOT (t.item_id%s OPERATOR(pg_catalog.=) ANY"
+					 " AND NOT (t.%s%s OPERATOR(pg_catalog.=) ANY"
 					 " (SELECT s.%s FROM %s s"
 					 " WHERE s.%s OPERATOR(pg_catalog.=) $%d AND s.%s IS NOT NULL))",
-					 collation(model->item_type), item_col, source, user_col,
-					 recmf_statement_add(statement, user_type, value), item_col);
+					 recmf_id_column(side), collation(id_type(model, side)), own_column, source, by_column,
+					 recmf_statement_add(statement, by_type, value), own_column);
 }
 
 static void
-append_filters(StringInfo text, RecmfStatement *statement, const RecmfModel *model,
+append_filters(StringInfo text, RecmfStatement *statement, const RecmfModel *model, rmf_side side,
 			   const RecmfFilters *filters)
 {
-	Oid			array_type = get_array_type(model->item_type);
+	const char *column = recmf_id_column(side);
+	Oid			type = id_type(model, side);
+	Oid			array_type = get_array_type(type);
 
 	appendStringInfoString(text, " WHERE true");
 	if (filters->include != NULL)
-		appendStringInfo(text, " AND t.item_id OPERATOR(pg_catalog.=) ANY ($%d)",
+		appendStringInfo(text, " AND t.%s OPERATOR(pg_catalog.=) ANY ($%d)", column,
 						 recmf_statement_add(statement, array_type,
 											 PointerGetDatum(filters->include)));
 	/* A subquery, for its hash table: an array is searched from its start for each row. */
 	if (filters->exclude != NULL)
 		appendStringInfo(text,
-						 " AND NOT (t.item_id%s OPERATOR(pg_catalog.=) ANY"
+						 " AND NOT (t.%s%s OPERATOR(pg_catalog.=) ANY"
 						 " (SELECT pg_catalog.unnest($%d)))",
-						 collation(model->item_type),
+						 column, collation(type),
 						 recmf_statement_add(statement, array_type,
 											 PointerGetDatum(filters->exclude)));
 	if (filters->seen_by != NULL)
-		append_not_seen(text, statement, model, filters->seen_by);
+		append_not_seen(text, statement, model, side, filters->seen_by);
 }
 
 /* ------------------------------------------------------------------------
@@ -327,7 +335,8 @@ append_filters(StringInfo text, RecmfStatement *statement, const RecmfModel *mod
  */
 
 RecmfRanking *
-recmf_rank_by_score(const RecmfModel *model, const Factor *user, const RecmfFilters *filters, int k)
+recmf_rank_by_score(const RecmfModel *model, rmf_side side, const Factor *other,
+					const RecmfFilters *filters, int k)
 {
 	RecmfStatement statement;
 	RecmfRanking *ranking;
@@ -336,16 +345,16 @@ recmf_rank_by_score(const RecmfModel *model, const Factor *user, const RecmfFilt
 	int			i;
 
 	memset(&statement, 0, sizeof(statement));
-	recmf_statement_add(&statement, recmf_factor_type(), PointerGetDatum(user));
+	recmf_statement_add(&statement, recmf_factor_type(), PointerGetDatum(other));
 
 	initStringInfo(&text);
-	appendStringInfo(&text, "SELECT t.item_id, t.factor OPERATOR(%s.<#>) $1 FROM %s t",
-					 schema, table_name(model, RMF_ITEMS));
-	append_filters(&text, &statement, model, filters);
+	appendStringInfo(&text, "SELECT t.%s, t.factor OPERATOR(%s.<#>) $1 FROM %s t",
+					 recmf_id_column(side), schema, table_name(model, side));
+	append_filters(&text, &statement, model, side, filters);
 	appendStringInfo(&text, " ORDER BY t.factor OPERATOR(%s.<#>) $1", schema);
 	statement.text = text.data;
 
-	ranking = run_ranking(&statement, model->item_type, k, true);
+	ranking = run_ranking(&statement, id_type(model, side), k, true);
 	for (i = 0; i < ranking->n; i++)
 		ranking->rows[i].value = model->problem.mean - ranking->rows[i].value;
 	return ranking;
@@ -361,7 +370,7 @@ recmf_rank_by_popularity(const RecmfModel *model, const RecmfFilters *filters, i
 	initStringInfo(&text);
 	appendStringInfo(&text, "SELECT t.item_id, t.n_ratings::pg_catalog.float8 FROM %s t",
 					 table_name(model, RMF_ITEMS));
-	append_filters(&text, &statement, model, filters);
+	append_filters(&text, &statement, model, RMF_ITEMS, filters);
 	appendStringInfo(&text, " ORDER BY t.n_ratings DESC, t.item_id%s", collation(model->item_type));
 	statement.text = text.data;
 	return run_ranking(&statement, model->item_type, k, false);

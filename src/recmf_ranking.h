@@ -14,11 +14,11 @@
 #include "recmf_given.h"
 #include "recmf_registry.h"
 
-/* Which items may be recommended. */
+/* Which rows of one side may be recommended to one of the other side. */
 typedef struct RecmfFilters
 {
-	const RecmfGivenId *seen_by;	/* leave out what this user has in the live source; NULL: nothing */
-	ArrayType  *include;		/* only these ids, of the items' type; NULL: all */
+	const RecmfGivenId *seen_by;	/* leave out what this one has in the live source; NULL: nothing */
+	ArrayType  *include;		/* only these ids, of the side's type; NULL: all */
 	ArrayType  *exclude;		/* none of these; NULL: nothing */
 } RecmfFilters;
 
@@ -42,8 +42,8 @@ extern const char *recmf_id_column(rmf_side side);
 /* The factor of a user or an item, or NULL for an unknown id. */
 extern Factor *recmf_fetch_factor(const RecmfModel *model, rmf_side side, const RecmfGivenId *id);
 
-/* The k items with the highest score for a user's factor; value: the score. */
-extern RecmfRanking *recmf_rank_by_score(const RecmfModel *model, const Factor *user,
+/* The k rows of a side with the highest score with a factor of the other side; value: the score. */
+extern RecmfRanking *recmf_rank_by_score(const RecmfModel *model, rmf_side side, const Factor *other,
 										 const RecmfFilters *filters, int k);
 
 /* The k items with the most ratings; value: their number. */

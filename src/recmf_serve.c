@@ -30,6 +30,8 @@
 
 PG_FUNCTION_INFO_V1(recmf_recommend_integer);
 PG_FUNCTION_INFO_V1(recmf_recommend_text);
+PG_FUNCTION_INFO_V1(recmf_target_users_integer);
+PG_FUNCTION_INFO_V1(recmf_target_users_text);
 PG_FUNCTION_INFO_V1(recmf_similar_items_integer);
 PG_FUNCTION_INFO_V1(recmf_similar_items_text);
 PG_FUNCTION_INFO_V1(recmf_similar_users_integer);
@@ -83,11 +85,11 @@ recmf_text_argument(FunctionCallInfo fcinfo, int number)
 }
 
 ArrayType *
-recmf_items_argument(FunctionCallInfo fcinfo, int number, RecmfForm form, const RecmfModel *model)
+recmf_ids_argument(FunctionCallInfo fcinfo, int number, RecmfForm form, Oid type)
 {
 	if (PG_ARGISNULL(number))
 		return NULL;
-	return recmf_given_to_array(PG_GETARG_ARRAYTYPE_P(number), form, model->item_type);
+	return recmf_given_to_array(PG_GETARG_ARRAYTYPE_P(number), form, type);
 }
 
 static RecmfGivenId
@@ -219,12 +221,12 @@ recommend(FunctionCallInfo fcinfo, RecmfForm form)
 									 quote_literal_cstr(model->name)));
 
 	filters.seen_by = exclude_seen && !user.isnull ? &user : NULL;
-	filters.include = recmf_items_argument(fcinfo, RECOMMEND_INCLUDE, form, model);
-	filters.exclude = recmf_items_argument(fcinfo, RECOMMEND_EXCLUDE, form, model);
+	filters.include = recmf_ids_argument(fcinfo, RECOMMEND_INCLUDE, form, model->item_type);
+	filters.exclude = recmf_ids_argument(fcinfo, RECOMMEND_EXCLUDE, form, model->item_type);
 
 	factor = recmf_fetch_factor(model, RMF_USERS, &user);
 	if (factor != NULL)
-		recmf_return_ranking(fcinfo, recmf_rank_by_score(model, factor, &filters, k), form, true);
+		recmf_return_ranking(fcinfo, recmf_rank_by_score(model, RMF_ITEMS, factor, &filters, k), form, true);
 	else if (popular_for_unknown)
 		recmf_return_ranking(fcinfo, recmf_rank_by_popularity(model, &filters, k), form, false);
 
@@ -242,6 +244,74 @@ Datum
 recmf_recommend_text(PG_FUNCTION_ARGS)
 {
 	return recommend(fcinfo, RECMF_FORM_TEXT);
+}
+
+/* ------------------------------------------------------------------------
+ * target_users
+ * ------------------------------------------------------------------------
+ */
+
+/* target_users()'s arguments, in order */
+enum
+{
+	TARGET_ITEM,
+	TARGET_K,
+	TARGET_MODEL,
+	TARGET_EXCLUDE_OWNERS,
+	TARGET_INCLUDE,
+	TARGET_EXCLUDE
+};
+
+/*
+ * The k users with the highest score for an item, without those who have it in
+ * the live source; no rows for an unknown id.
+ */
+static Datum
+target_users(FunctionCallInfo fcinfo, RecmfForm form)
+{
+	RecmfGivenId item;
+	RecmfModel *model;
+	RecmfFilters filters;
+	Factor	   *factor;
+	int			k;
+	bool		exclude_owners;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	SPI_connect();
+
+	item = id_argument(fcinfo, TARGET_ITEM, form);
+	k = recmf_k_argument(fcinfo, TARGET_K);
+	exclude_owners = recmf_boolean_argument(fcinfo, TARGET_EXCLUDE_OWNERS, "exclude_owners");
+	model = recmf_model_lookup(recmf_text_argument(fcinfo, TARGET_MODEL));
+
+	if (form == RECMF_FORM_INTEGER &&
+		(model->user_kind != RECMF_ID_INTEGER || model->item_kind != RECMF_ID_INTEGER))
+		refuse_integer_form(model, "target_users()",
+							psprintf("target_users(%s, %d, model => %s)", recmf_given_literal(&item), k,
+									 quote_literal_cstr(model->name)));
+
+	filters.seen_by = exclude_owners ? &item : NULL;
+	filters.include = recmf_ids_argument(fcinfo, TARGET_INCLUDE, form, model->user_type);
+	filters.exclude = recmf_ids_argument(fcinfo, TARGET_EXCLUDE, form, model->user_type);
+
+	factor = recmf_fetch_factor(model, RMF_ITEMS, &item);
+	if (factor != NULL)
+		recmf_return_ranking(fcinfo, recmf_rank_by_score(model, RMF_USERS, factor, &filters, k), form, true);
+
+	SPI_finish();
+	return (Datum) 0;
+}
+
+Datum
+recmf_target_users_integer(PG_FUNCTION_ARGS)
+{
+	return target_users(fcinfo, RECMF_FORM_INTEGER);
+}
+
+Datum
+recmf_target_users_text(PG_FUNCTION_ARGS)
+{
+	return target_users(fcinfo, RECMF_FORM_TEXT);
 }
 
 /* ------------------------------------------------------------------------

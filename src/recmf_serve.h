@@ -22,9 +22,8 @@ extern bool recmf_boolean_argument(FunctionCallInfo fcinfo, int number, const ch
 /* A text argument as a C string, or NULL. */
 extern char *recmf_text_argument(FunctionCallInfo fcinfo, int number);
 
-/* An array of ids as an array of the items' type; NULL when the argument is. */
-extern ArrayType *recmf_items_argument(FunctionCallInfo fcinfo, int number, RecmfForm form,
-									   const RecmfModel *model);
+/* An array of ids as an array of the type that the side has; NULL when the argument is. */
+extern ArrayType *recmf_ids_argument(FunctionCallInfo fcinfo, int number, RecmfForm form, Oid type);
 
 /*
  * Writes a ranking as the result (id, value, rank) of a set-returning

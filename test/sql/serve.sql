@@ -91,6 +91,19 @@ SELECT * FROM similar_items(NULL::bigint);
 SELECT * FROM similar_users(10);
 SELECT * FROM similar_users('10', 1);
 
+-- whom an item is for: users without those who have it, whatever their rating there
+SELECT * FROM target_users(1);
+SELECT * FROM target_users('4', 2);
+SELECT * FROM target_users(4, exclude_owners => false);
+SELECT * FROM target_users(3);
+SELECT * FROM target_users(3, include_users => ARRAY[20, 30, 77, NULL], exclude_users => ARRAY[30]);
+SELECT * FROM target_users(77);
+SELECT * FROM target_users(NULL::bigint);
+BEGIN;
+INSERT INTO bought VALUES (20, 1, 1);
+SELECT * FROM target_users(1);
+ROLLBACK;
+
 SELECT predict(10, 4), predict(20, 3), predict(10, 77), predict(11, 4), predict(NULL, 4), predict(10, NULL);
 SELECT predict('10', '4'), predict(10, '4'), predict('10', 4), predict(i, t) FROM (VALUES (10, '4'::text)) v (i, t);
 SELECT user_factor('things', 10), user_factor('things', '10'), user_factor('things', 11), user_factor(NULL, 10), user_factor('things', NULL::text);
@@ -168,6 +181,8 @@ SELECT * FROM recommend('{0000000000000000000000000000000A}', 1, exclude_seen =>
 SELECT * FROM recommend('00000000-0000-0000-0000-00000000000', 1);
 SELECT * FROM recommend('00000000-0000-0000-0000-0000000000ag', 1, unknown_user => 'nothing');
 SELECT * FROM popular_items(3);
+SELECT * FROM target_users('Cube');
+SELECT * FROM target_users('Alien', 1);
 -- biases have no part in similarity
 SELECT item_id, round(similarity::numeric, 4) AS similarity, rank FROM similar_items('Alien');
 SELECT user_id, similarity FROM similar_users('00000000-0000-0000-0000-00000000000a');
