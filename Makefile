@@ -28,10 +28,13 @@ REGRESS_OPTS = --inputdir=test
 ISOLATION = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=.
 
-# The serial OpenBLAS, from its own directory: the threaded one starts threads in the backend.
+# The serial OpenBLAS, from its own directory: the threaded one starts threads in
+# the backend.  The extension loads it from there when it needs it (src/recmf_blas.c);
+# only the tests of the core are linked with it.
 MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null)
 OPENBLAS_INCLUDE ?= /usr/include/$(MULTIARCH)/openblas-serial
 OPENBLAS_LIB ?= /usr/lib/$(MULTIARCH)/openblas-serial
+OPENBLAS_SONAME ?= libopenblas.so.0
 OPENBLAS_LIBS = -L$(OPENBLAS_LIB) -Wl,-rpath,$(OPENBLAS_LIB) -lopenblas -lm
 
 WARNINGS = $(if $(filter-out 0,$(WERROR)),-Werror)
@@ -76,13 +79,14 @@ endif
 # JIT inlining gains nothing here: the work is behind pointers to kernels.
 override with_llvm = no
 
-PG_CPPFLAGS = -Isrc -I$(OPENBLAS_INCLUDE) -DRECMF_VERSION='"$(EXTVERSION)"' $(DEPENDENCIES)
+PG_CPPFLAGS = -Isrc -I$(OPENBLAS_INCLUDE) -DRECMF_VERSION='"$(EXTVERSION)"' \
+	-DRECMF_OPENBLAS='"$(OPENBLAS_LIB)/$(OPENBLAS_SONAME)"' $(DEPENDENCIES)
 # Callbacks have parameters that they do not use, and PostgreSQL's macros
 # compare signed with unsigned; clang lacks some of the flags that PGXS brings.
 PG_CFLAGS = -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	$(if $(findstring clang,$(CC)),$(CLANG_CFLAGS)) $(WARNINGS)
 CLANG_CFLAGS = -Wno-unknown-warning-option -Wno-ignored-optimization-argument -Wno-ignored-attributes
-SHLIB_LINK = $(OPENBLAS_LIBS)
+SHLIB_LINK = -lm -ldl
 
 include $(PGXS)
 

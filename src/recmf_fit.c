@@ -15,6 +15,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
+#include "recmf_blas.h"
 #include "recmf_dataset.h"
 #include "recmf_progress.h"
 #include "recmf_status.h"

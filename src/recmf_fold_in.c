@@ -31,6 +31,7 @@
 
 #include "core/rmf_als.h"
 #include "core/rmf_objective.h"
+#include "recmf_blas.h"
 #include "recmf_dataset.h"
 #include "recmf_names.h"
 #include "recmf_plans.h"

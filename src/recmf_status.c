@@ -1,7 +1,7 @@
 /*
  * recmf_status.c
  *	  What stands between the core and PostgreSQL: statuses into errors,
- *	  interrupts into cancellation, the check of the BLAS.
+ *	  interrupts into cancellation.
  *
  * Interrupts: the core polls, and nothing may jump out of it.  So the poll
  * services a pending interrupt there and then, and where that raises an error
@@ -15,7 +15,7 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-#include "core/rmf_blas.h"
+#include "recmf_blas.h"
 #include "recmf_status.h"
 
 /* The error that a callback of the core has kept for recmf_check_status(). */
@@ -112,22 +112,4 @@ recmf_check_status(rmf_status status, const char *doing)
 					 errmsg("could not %s: %s", doing, rmf_status_message(status))));
 			break;
 	}
-}
-
-void
-recmf_blas_check_once(void)
-{
-	static bool checked = false;
-	const char *detail = NULL;
-
-	if (checked)
-		return;
-	if (rmf_blas_check(&detail) != RMF_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_EXTERNAL_ROUTINE_EXCEPTION),
-				 errmsg("the OpenBLAS library failed its self-check: %s",
-						detail != NULL ? detail : rmf_status_message(RMF_BLAS_BROKEN)),
-				 errdetail("The library runs its kernels for \"%s\".", rmf_blas_core_name()),
-				 errhint("Install a newer serial OpenBLAS, or set the environment variable OPENBLAS_CORETYPE of the server (for example to Haswell) and restart it.")));
-	checked = true;
 }

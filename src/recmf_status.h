@@ -21,9 +21,6 @@ extern void recmf_check_status(rmf_status status, const char *doing);
  */
 extern const rmf_poll *recmf_poll(void);
 
-/* ERROR with the hint that names OPENBLAS_CORETYPE unless the BLAS is sound; once per backend. */
-extern void recmf_blas_check_once(void);
-
 /*
  * Runs a callback of the core, out of which no error may jump: keeps its error
  * for recmf_check_status(); true if there was one, and the core is to stop.

@@ -40,6 +40,7 @@
 #include "utils/resowner.h"
 #include "utils/wait_event.h"
 
+#include "recmf_blas.h"
 #include "recmf_progress.h"
 #include "recmf_status.h"
 #include "recmf_team.h"

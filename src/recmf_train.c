@@ -30,6 +30,7 @@
 #include "utils/timestamp.h"
 
 #include "core/rmf_ranking.h"
+#include "recmf_blas.h"
 #include "recmf_compat.h"
 #include "recmf_dataset.h"
 #include "recmf_names.h"

@@ -52,6 +52,22 @@ LOAD 'recmf';
 SELECT count(*) FROM pg_ls_dir('/proc/' || pg_backend_pid() || '/task')});
 is($threads, '1', 'the library starts no thread when it is loaded');
 
+# Serving must not pay for a library that it has no use for.
+is( $node->safe_psql(
+		'postgres', q{
+CREATE TABLE orders AS SELECT u AS user_id, i AS item_id FROM generate_series(1, 20) u, generate_series(1, 20) i WHERE (u * i) % 7 < 3;
+CREATE INDEX ON orders (user_id);
+SET client_min_messages = warning;
+SELECT FROM train_model('shop', 'orders', rating_col => NULL, factors => 4);
+\c
+SELECT count(*) > 0 FROM recommend(1), similar_items(1), target_users(1);
+SELECT pg_read_file('/proc/self/maps') LIKE '%openblas%';
+SELECT count(*) > 0 FROM recommend_for(ARRAY[1, 2]);
+SELECT pg_read_file('/proc/self/maps') LIKE '%openblas%';
+SELECT FROM drop_model('shop')}),
+	"t\nf\nt\nt",
+	'OpenBLAS is loaded when something is to be solved, and not for serving');
+
 $node->safe_psql('postgres', 'DROP EXTENSION recmf');
 is( $node->safe_psql('postgres', q{SELECT count(*) FROM pg_proc WHERE probin LIKE '%recmf%'}),
 	'0', 'DROP EXTENSION leaves no function');
