@@ -381,6 +381,7 @@ CREATE FUNCTION train_model(
 	validation_fraction double precision DEFAULT NULL,
 	patience integer DEFAULT NULL,
 	time_limit interval DEFAULT NULL,
+	index boolean DEFAULT NULL,
 	options jsonb DEFAULT NULL,
 	verbose boolean DEFAULT false,
 	OUT model text,
@@ -397,7 +398,7 @@ RETURNS record
 AS 'MODULE_PATHNAME', 'recmf_train_model'
 LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION train_model(text, text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, boolean, boolean, boolean, double precision, integer, interval, jsonb, boolean)
+COMMENT ON FUNCTION train_model(text, text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, boolean, boolean, boolean, double precision, integer, interval, boolean, jsonb, boolean)
 IS 'train a recommendation model from a table, view or SELECT and make it the active version of its name';
 
 CREATE FUNCTION drop_model(model text)

@@ -39,6 +39,7 @@ typedef enum OptionKind
 	OPTION_SOLVER,
 	OPTION_BOOLEAN,				/* int32, 0 or 1 */
 	OPTION_WARM_START,			/* boolean; not one of rmf_settings */
+	OPTION_INDEX,				/* the same */
 	OPTION_TIME_LIMIT			/* interval or seconds; not one of rmf_settings */
 } OptionKind;
 
@@ -101,6 +102,8 @@ static const Option option_table[] = {
 	{"patience", OPTION_INTEGER, offsetof(rmf_settings, patience), 1, 1000,
 	"a whole number between 1 and 1000", 0, NULL},
 	{"warm_start", OPTION_WARM_START, 0, 0, 0,
+	"true or false", 0, NULL},
+	{"index", OPTION_INDEX, 0, 0, 0,
 	"true or false", 0, NULL},
 	{"time_limit", OPTION_TIME_LIMIT, 0, 0, 0,
 	"an interval or a number of seconds, greater than 0 and at most ten years", 0, NULL},
@@ -211,6 +214,7 @@ static const OptionAlias alias_table[] = {
 	{"warmstart", "warm_start"},
 	{"warmStart", "warm_start"},
 	{"init_factors", "warm_start"},
+	{"create_index", "index"},
 	{"timeout", "time_limit"},
 	{"max_time", "time_limit"},
 	{"implicit", use_feedback},
@@ -244,14 +248,16 @@ is_word(const Option *option)
 static bool
 is_boolean(const Option *option)
 {
-	return option->kind == OPTION_BOOLEAN || option->kind == OPTION_WARM_START;
+	return option->kind == OPTION_BOOLEAN || option->kind == OPTION_WARM_START ||
+		option->kind == OPTION_INDEX;
 }
 
 /* One of rmf_settings? */
 static bool
 is_setting(const Option *option)
 {
-	return option->kind != OPTION_WARM_START && option->kind != OPTION_TIME_LIMIT;
+	return option->kind != OPTION_WARM_START && option->kind != OPTION_INDEX &&
+		option->kind != OPTION_TIME_LIMIT;
 }
 
 /* Without a meaning where nothing is held out? */
@@ -465,6 +471,10 @@ set_option(RecmfOptions *options, const Option *option, const char *value)
 			if (!parse_bool(value, &options->warm_start))
 				bad_value(option, value);
 			break;
+		case OPTION_INDEX:
+			if (!parse_bool(value, &options->index))
+				bad_value(option, value);
+			break;
 		case OPTION_TIME_LIMIT:
 			options->time_limit = seconds_from_text(option, value);
 			break;
@@ -502,6 +512,9 @@ unset_option(RecmfOptions *options, const Option *option)
 		case OPTION_WARM_START:
 			options->warm_start = false;
 			break;
+		case OPTION_INDEX:
+			options->index = true;
+			break;
 		case OPTION_TIME_LIMIT:
 			options->time_limit = NAN;
 			break;
@@ -514,6 +527,7 @@ recmf_options_init(RecmfOptions *options)
 	rmf_settings_init(&options->settings, RMF_IMPLICIT);
 	options->feedback_given = false;
 	options->warm_start = false;
+	options->index = true;
 	options->time_limit = NAN;
 }
 
@@ -664,6 +678,12 @@ recmf_options_check_aggregate(const RecmfOptions *options)
 				 errmsg("mf_train has no option \"warm_start\""),
 				 errdetail("An aggregate knows of no model before."),
 				 errhint("Use train_model.")));
+	if (!options->index)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("mf_train has no option \"index\""),
+				 errdetail("A model as a value has no tables to index."),
+				 errhint("Leave it out, or use train_model.")));
 	if (!isnan(options->time_limit))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -736,6 +756,7 @@ recmf_settings_to_jsonb(const rmf_settings *settings)
 				value.val.string.len = strlen(value.val.string.val);
 				break;
 			case OPTION_WARM_START:
+			case OPTION_INDEX:
 			case OPTION_TIME_LIMIT:
 				break;
 		}

@@ -22,6 +22,7 @@ typedef struct RecmfOptions
 
 	/* train_model alone */
 	bool		warm_start;		/* from the factors of the version before */
+	bool		index;			/* the factors of the new version, for serving */
 	double		time_limit;		/* seconds; NAN: none */
 } RecmfOptions;
 

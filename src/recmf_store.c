@@ -418,6 +418,20 @@ finish_table(const RecmfStored *stored, const Side *side, int32 version)
 	run(psprintf("ANALYZE %s", side->table));
 }
 
+/*
+ * The index that serving reads by falling score, or similarity.  Similarity
+ * leaves biases out (recmf_ranking.c), so where there are any it has an index
+ * of its own.
+ */
+static void
+index_factors(const Side *side, int factors)
+{
+	run(psprintf("CREATE INDEX ON %s USING mips (factor)", side->table));
+	if (side->bias_position >= 0)
+		run(psprintf("CREATE INDEX ON %s USING mips (%s.subvector(factor, 1, %d))",
+					 side->table, recmf_schema(), factors));
+}
+
 /* The view keeps its columns' types over all versions: no dimensions on factor. */
 static void
 point_view(const RecmfStored *stored, Side *side)
@@ -632,7 +646,7 @@ drop_old_versions(const RecmfStored *stored, int32 oldest_kept)
 
 int32
 recmf_store_write(const RecmfStored *stored, const char *source_text, const RecmfSource *source,
-				  RecmfDataset *dataset, const RecmfFit *fit, Datum metrics, RecmfSeconds *seconds)
+				  RecmfDataset *dataset, const RecmfFit *fit, Datum metrics, bool index, RecmfSeconds *seconds)
 {
 	bool		has_bias = rmf_has_biases(&fit->problem);
 	int32		version = stored->last_version + 1;
@@ -660,6 +674,8 @@ recmf_store_write(const RecmfStored *stored, const char *source_text, const Recm
 		create_table(stored, sides[i], version, fit->dimensions);
 		fill_table(sides[i], fit->dimensions);
 		finish_table(stored, sides[i], version);
+		if (index)
+			index_factors(sides[i], fit->problem.factors);
 	}
 	for (i = 0; i < 2; i++)
 		point_view(stored, sides[i]);

@@ -42,12 +42,12 @@ typedef struct RecmfSeconds
 /*
  * Writes the fit as a new version beside the old one and makes it the active
  * one, in the caller's transaction.  Grants and row security of the old tables
- * come along.  metrics: jsonb for the registry.  Returns the version.
+ * come along.  metrics: jsonb for the registry; index: with an index on the factors.  Returns the version.
  * seconds->write is set.
  */
 extern int32 recmf_store_write(const RecmfStored *stored, const char *source_text,
 							   const RecmfSource *source, RecmfDataset *dataset, const RecmfFit *fit,
-							   Datum metrics, RecmfSeconds *seconds);
+							   Datum metrics, bool index, RecmfSeconds *seconds);
 
 /* Drops a model, all of its versions; RESTRICT.  Inside SPI_connect(), search_path pinned. */
 extern void recmf_store_drop(const char *model);

@@ -52,7 +52,7 @@ enum
 	ARG_RATING_COL,
 	ARG_WEIGHT_COL,
 	ARG_FIRST_OPTION,
-	ARG_OPTIONS = ARG_FIRST_OPTION + 15,
+	ARG_OPTIONS = ARG_FIRST_OPTION + 16,
 	ARG_VERBOSE
 };
 
@@ -60,7 +60,7 @@ static const char *const option_names[ARG_OPTIONS - ARG_FIRST_OPTION] = {
 	"feedback", "factors", "iterations", "regularization", "regularization_scaling",
 	"bias_regularization", "alpha", "seed", "solver", "implicit_features",
 	"nonnegative", "warm_start", "validation_fraction", "patience",
-	"time_limit"
+	"time_limit", "index"
 };
 
 #define PROGRESS_WIDTH 30
@@ -414,7 +414,8 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	recmf_progress_phase(RECMF_PHASE_WRITING);
 	recmf_progress_workers(0);
 	path = recmf_pin_search_path(NULL);
-	version = recmf_store_write(stored, source_text, source, dataset, fit, metrics_of(&run, fit), &seconds);
+	version = recmf_store_write(stored, source_text, source, dataset, fit, metrics_of(&run, fit),
+								options.index, &seconds);
 	recmf_unpin_search_path(path);
 	recmf_source_warn_slow_lookup(source);
 
