@@ -16,22 +16,23 @@
  * Entries lie in blocks (an index page's worth), a block has a bound for all of
  * its entries, so that most blocks are never read:
  *
- *		u·v <= sum_j max(a_j low_j, a_j high_j) + ‖u_rest‖ rest
+ *		u·v <= sum_j max(a_j low_j, a_j high_j) + ‖u_rest‖ rest + ‖u‖ error
  *
  * with a = B u, the parts along a few leading directions B (orthonormal rows),
- * in which factors have most of their length, low and high the range of B v in
- * the block, and rest the largest norm of what is left of v outside of them.
+ * in which factors have most of their length, low and high the range of
+ * B (scale code) in the block, rest the largest norm of what is left of
+ * scale code outside of them, and error the largest error of coding.
  *
  * The same codes serve three metrics; a query says which.  What is maximised,
  * the "score", is
  *
  *		RMF_MIPS_INNER_PRODUCT	u·v
  *		RMF_MIPS_COSINE			u·v / (‖u‖ ‖v‖), 0 where either is zero
- *		RMF_MIPS_L2				u·v - ‖v‖² / 2
+ *		RMF_MIPS_L2				-‖u - v‖
  *
- * and the norms of an entry and the range of norms in a block turn a bound of
- * the product into one of the score.  Values up to the largest float are safe:
- * a bound may become infinite, never NaN.
+ * Scores are bounded for what the operators compute (rmf_dot(), rmf_cosine(),
+ * rmf_squared_distance()), their rounding included.  Values up to the largest
+ * float are safe: a bound may become infinite, never NaN.
  */
 #ifndef RMF_MIPS_H
 #define RMF_MIPS_H
@@ -72,6 +73,7 @@ typedef struct rmf_mips_bound
 {
 	float		largest_norm;
 	float		smallest_norm;
+	float		error;
 	float		rest;
 	struct
 	{
@@ -131,13 +133,19 @@ typedef struct rmf_mips_query
 {
 	const rmf_mips_space *space;
 	rmf_mips_metric metric;
-	int16_t    *code;			/* u = scale code + lost; rmf_mips_code_size() numbers, in caller's memory */
-	float		scale;
-	float		error;			/* at least ‖lost‖ */
-	float		norm;			/* at least ‖u‖ */
-	float		rest;			/* at least the norm of u outside of the leading directions */
-	float		along[RMF_MIPS_MAX_LEADING];
-	double		true_norm;
+	const struct rmf_mips_kernels *kernels;
+	int16_t    *code;			/* u = scale code + lost; in the caller's memory */
+	double		scale;
+	double		code_square;	/* ‖code‖² */
+	double		lost;			/* at least ‖lost‖ */
+	double		rounding;		/* what the operator may lose, as a share of ‖u‖ ‖v‖, 1 or the distance */
+	double		smallest_norm;	/* at most and at least ‖u‖ */
+	double		largest_norm;
+	double		rest;			/* at least the norm of u outside of the leading directions */
+	double		smallest_rest;	/* at most that */
+	double		norm_limit;		/* no vector is longer: stands for an infinite norm */
+	double		along[RMF_MIPS_MAX_LEADING];	/* a = B u */
+	double		weight[RMF_MIPS_MAX_LEADING][2];	/* min(a, 0) and max(a, 0): for low and high */
 } rmf_mips_query;
 
 /* u is finite.  memory: rmf_mips_query_size() bytes, for the code; space and memory outlive the query. */
@@ -154,8 +162,8 @@ extern void rmf_mips_score(const rmf_mips_query *query, int32_t n, const int8_t 
 
 /*
  * What the operator gives at the least for an entry whose score is at most
- * this: <#> -score, <=> 1 - score, <-> sqrt(‖u‖² - 2 score); below what the
- * operator's own arithmetic (float or double) may round to.
+ * this: <#> -score, <=> 1 - score, <-> -score; below what the operator's own
+ * arithmetic (float or double) may round to.
  */
 extern double rmf_mips_distance(const rmf_mips_query *query, float upper);
 
