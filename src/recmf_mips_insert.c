@@ -158,8 +158,7 @@ recmf_mips_insert(Relation index, Datum *values, bool *isnull, ItemPointer tid,
 		rmf_mips_encode(addition.factor->dim, addition.factor->x, addition.code, &addition.entry);
 	}
 
-	meta_buffer = ReadBuffer(index, RECMF_MIPS_META_BLOCK);
-	LockBuffer(meta_buffer, BUFFER_LOCK_SHARE);
+	meta_buffer = recmf_mips_read(index, RECMF_MIPS_META_BLOCK, BUFFER_LOCK_SHARE, RECMF_MIPS_META, 0, NULL);
 	meta = recmf_mips_checked_meta(index, BufferGetPage(meta_buffer));
 	if (!add_to_last(index, meta, &addition))
 	{

@@ -76,12 +76,12 @@ recmf_mips_take_generation(Relation index, RecmfMipsMeta *meta)
 static uint32
 new_generation(Relation index)
 {
-	Buffer		buffer = ReadBuffer(index, RECMF_MIPS_META_BLOCK);
+	Buffer		buffer = recmf_mips_read(index, RECMF_MIPS_META_BLOCK, BUFFER_LOCK_EXCLUSIVE,
+										 RECMF_MIPS_META, 0, NULL);
 	GenericXLogState *state;
 	Page		page;
 	uint32		generation;
 
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	state = GenericXLogStart(index);
 	page = GenericXLogRegisterBuffer(state, buffer, 0);
 	generation = recmf_mips_take_generation(index, recmf_mips_checked_meta(index, page));
@@ -271,13 +271,13 @@ static void
 switch_runs(Relation index, const RecmfMipsMeta *before, const bool *chosen,
 			BlockNumber tail_first, uint32 n_tail, const RecmfMipsRun *made)
 {
-	Buffer		buffer = ReadBuffer(index, RECMF_MIPS_META_BLOCK);
+	Buffer		buffer = recmf_mips_read(index, RECMF_MIPS_META_BLOCK, BUFFER_LOCK_EXCLUSIVE,
+										 RECMF_MIPS_META, 0, NULL);
 	GenericXLogState *state;
 	RecmfMipsMeta *meta;
 	int			n = 0;
 	int			i;
 
-	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	state = GenericXLogStart(index);
 	meta = recmf_mips_checked_meta(index, GenericXLogRegisterBuffer(state, buffer, 0));
 	if (meta->n_runs != before->n_runs)

@@ -416,8 +416,6 @@ rewrite_nulls(Relation index, int64 n_nulls)
 	{
 		recmf_vacuum_delay_point();
 		recmf_mips_copy_page(index, chain[i], RECMF_MIPS_NULLS, 0, NULL, page);
-		if (RecmfMipsPageSpecial(page)->n_entries > RECMF_MIPS_NULLS_CAPACITY)
-			recmf_mips_corrupted(index, chain[i], "It has %u entries.", RecmfMipsPageSpecial(page)->n_entries);
 		for (j = 0; j < RecmfMipsPageSpecial(page)->n_entries; j++)
 		{
 			if (n == RECMF_MIPS_NULLS_CAPACITY)
@@ -468,7 +466,7 @@ recmf_mips_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 		return stats;
 	if (stats == NULL)
 		stats = palloc0(sizeof(IndexBulkDeleteResult));
-	if (IsAutoVacuumWorkerProcess() && autovacuum_work_mem != -1)
+	if (MyBackendType == B_AUTOVAC_WORKER && autovacuum_work_mem != -1)
 		memory = autovacuum_work_mem;
 
 	recmf_mips_lock_change(index, true);
