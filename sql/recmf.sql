@@ -236,6 +236,36 @@ COMMENT ON OPERATOR CLASS factor_ops USING hash IS 'equality of factors';
 COMMENT ON OPERATOR FAMILY factor_ops USING btree IS 'lexicographic order of factors';
 COMMENT ON OPERATOR FAMILY factor_ops USING hash IS 'equality of factors';
 
+-- Exact top-k.
+
+CREATE FUNCTION mips_handler(internal) RETURNS index_am_handler
+	AS 'MODULE_PATHNAME', 'recmf_mips_handler' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE ACCESS METHOD mips TYPE INDEX HANDLER mips_handler;
+
+COMMENT ON FUNCTION mips_handler(internal) IS 'handler of the index access method mips';
+COMMENT ON ACCESS METHOD mips IS 'exact top-k of factors by inner product, cosine or Euclidean distance';
+
+CREATE OPERATOR CLASS factor_mips_ops DEFAULT FOR TYPE factor USING mips AS
+	OPERATOR 1 <#> FOR ORDER BY float_ops,
+	OPERATOR 2 <=> FOR ORDER BY float_ops,
+	OPERATOR 3 <-> FOR ORDER BY float_ops;
+
+COMMENT ON OPERATOR CLASS factor_mips_ops USING mips IS 'order by <#>, <=> or <->';
+COMMENT ON OPERATOR FAMILY factor_mips_ops USING mips IS 'order by <#>, <=> or <->';
+
+CREATE FUNCTION mips_scan_stats(
+	reset boolean DEFAULT false,
+	OUT scans bigint,
+	OUT directory_pages bigint,
+	OUT data_pages bigint,
+	OUT tail_pages bigint,
+	OUT entries_scored bigint,
+	OUT rows_returned bigint
+)
+	AS 'MODULE_PATHNAME', 'recmf_mips_scan_stats' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
+
+COMMENT ON FUNCTION mips_scan_stats(boolean) IS 'what scans of mips indexes have read in this session, since the last reset';
+
 -- The state {count, sums...} is a plain array, so that it can travel in any form.
 
 CREATE FUNCTION factor_accumulate(double precision[], factor) RETURNS double precision[]

@@ -21,6 +21,7 @@
 #include "commands/vacuum.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/dsm_registry.h"
@@ -131,6 +132,28 @@ recmf_shared_area(const char *name, Size size, void (*init) (void *area))
 		init(area);
 	LWLockRelease(AddinShmemInitLock);
 	return area;
+#endif
+}
+
+/* 18 lets EXPLAIN ANALYZE show how often an index was searched. */
+#if PG_VERSION_NUM >= 180000
+#define recmf_count_index_search(scan) \
+	do { \
+		if ((scan)->instrument != NULL) \
+			(scan)->instrument->nsearches++; \
+	} while (0)
+#else
+#define recmf_count_index_search(scan) ((void) 0)
+#endif
+
+/* 18 counts what a path has that is disabled, and looks at costs only after that. */
+static inline void
+recmf_disable_path(Path *path)
+{
+#if PG_VERSION_NUM >= 180000
+	path->disabled_nodes = 2;
+#else
+	(void) path;
 #endif
 }
 

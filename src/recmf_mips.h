@@ -48,8 +48,10 @@
  * and where the row's place is taken again, the snapshot does not see that one
  * either.  On a standby, whose snapshots the primary does not know, a page may
  * become another under a scan: each page carries the generation of what it is
- * part of, no number is given twice, and a scan that meets a strange one is
- * cancelled as other conflicts with recovery are (recmf_mips_read).
+ * part of, no number is given twice (they rise, a new page of the tail takes
+ * one too), and a scan that meets a strange one is cancelled as other conflicts
+ * with recovery are (recmf_mips_read).  It follows the tail as far as the copy
+ * of META knew it.
  *
  * Nothing read from a page is trusted: kind, generation and counts are checked
  * on each read, and what does not hold is ERRCODE_INDEX_CORRUPTED.
@@ -108,7 +110,7 @@ typedef enum RecmfMipsKind
 typedef struct RecmfMipsSpecial
 {
 	FullTransactionId retired_at;
-	uint32		generation;		/* of the run, the space, the tail's page or the nulls' page */
+	uint32		generation;		/* of the run or the space; a page of a chain has its own */
 	BlockNumber next;			/* SPACE, TAIL, NULLS: the next of the chain, or InvalidBlockNumber */
 	uint16		n_entries;		/* of DIRECTORY, DATA, TAIL and NULLS pages */
 	uint8		kind;
@@ -245,6 +247,14 @@ extern RecmfMipsMeta *recmf_mips_checked_meta(Relation index, Page page);
  */
 extern Buffer recmf_mips_read(Relation index, BlockNumber block, int lock, RecmfMipsKind kind,
 							  uint32 generation, const RecmfMipsLayout *layout);
+
+/*
+ * The same for a page of a chain (TAIL, NULLS) that a copy of META leads to:
+ * its generation is below the copy's next_generation.
+ */
+extern Buffer recmf_mips_read_chained(Relation index, BlockNumber block, int lock,
+									  RecmfMipsKind kind, uint32 next_generation,
+									  const RecmfMipsLayout *layout);
 
 /* ERRCODE_INDEX_CORRUPTED naming index and block, with this as the detail and REINDEX as the hint. */
 extern void recmf_mips_corrupted(Relation index, BlockNumber block, const char *detail,...)
