@@ -13,8 +13,12 @@
 #error "recmf needs PostgreSQL 15 or newer"
 #endif
 
+#include "access/nbtxlog.h"
+#include "access/rmgr.h"
+#include "access/xloginsert.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "commands/vacuum.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/pathnodes.h"
@@ -27,6 +31,7 @@
 #endif
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 /* 16 took the macros of varlenas (VARDATA, SET_VARSIZE) out of postgres.h. */
 #if PG_VERSION_NUM >= 160000
@@ -56,6 +61,53 @@ recmf_check_permissions(const PlannedStmt *statement)
 #else
 	(void) ExecCheckRTPerms(statement->rtable, true);
 #endif
+}
+
+/* 16 made one function of these, too. */
+static inline bool
+recmf_owns_relation(Oid relation)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relation, GetUserId());
+#else
+	return pg_class_ownercheck(relation, GetUserId());
+#endif
+}
+
+/* 18 wants to know whether it is ANALYZE that may rest a while. */
+static inline void
+recmf_vacuum_delay_point(void)
+{
+#if PG_VERSION_NUM >= 180000
+	vacuum_delay_point(false);
+#else
+	vacuum_delay_point();
+#endif
+}
+
+/*
+ * To the WAL: this page of the index, out of use since "retired_at", becomes
+ * another.  A standby that replays it first cancels whoever may still read the
+ * page.  Generic WAL has no such record, and an extension none of its own
+ * that a standby could replay without it; that of btree does for every
+ * relation.  16 renamed its fields.
+ */
+static inline void
+recmf_log_page_reuse(Relation index, BlockNumber block, FullTransactionId retired_at)
+{
+	xl_btree_reuse_page reuse = {0};
+
+	reuse.block = block;
+#if PG_VERSION_NUM >= 160000
+	reuse.locator = index->rd_locator;
+	reuse.snapshotConflictHorizon = retired_at;
+#else
+	reuse.node = index->rd_node;
+	reuse.latestRemovedFullXid = retired_at;
+#endif
+	XLogBeginInsert();
+	XLogRegisterData((char *) &reuse, SizeOfBtreeReusePage);
+	XLogInsert(RM_BTREE_ID, XLOG_BTREE_REUSE_PAGE);
 }
 
 /*

@@ -338,6 +338,49 @@ rmf_mips_encode(int32_t dimensions, const float *v, int8_t *code, rmf_mips_entry
 	entry->norm = round_up(sqrt(square) * (1.0 + SUM_LOSS(dimensions)));
 }
 
+int
+rmf_mips_entry_holds(int32_t dimensions, const float *v, const int8_t *code,
+					 const rmf_mips_entry *entry)
+{
+	double		square = 0.0;
+	double		lost_square = 0.0;
+	double		scale = (double) entry->scale;
+	double		slack = 1.0 - SUM_LOSS(dimensions);
+
+	for (int32_t i = 0; i < dimensions; i++)
+	{
+		double		lost = (double) v[i] - scale * (double) code[i];
+
+		square += (double) v[i] * (double) v[i];
+		lost_square += lost * lost;
+	}
+	/* in this form a NaN in the entry does not hold */
+	return sqrt(square) * slack <= (double) entry->norm &&
+		sqrt(lost_square) * slack <= (double) entry->error;
+}
+
+int
+rmf_mips_space_holds(const rmf_mips_space *space)
+{
+	double		off = 0.0;
+
+	for (int32_t i = 0; i < space->n_leading; i++)
+	{
+		const float *row = space->leading + (size_t) i * (size_t) space->dimensions;
+
+		for (int32_t j = 0; j <= i; j++)
+		{
+			const float *other = space->leading + (size_t) j * (size_t) space->dimensions;
+			double		product = i == j ? -1.0 : 0.0;
+
+			for (int32_t k = 0; k < space->dimensions; k++)
+				product += (double) row[k] * (double) other[k];
+			off += (i == j ? 1.0 : 2.0) * product * product;
+		}
+	}
+	return sqrt(off) <= NOT_ORTHONORMAL;
+}
+
 /* ------------------------------------------------------------------------
  * Bounds of many
  * ------------------------------------------------------------------------

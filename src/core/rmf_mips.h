@@ -104,6 +104,15 @@ extern rmf_status rmf_mips_find_leading(int64_t n, int32_t dimensions, const flo
 extern void rmf_mips_encode(int32_t dimensions, const float *v, int8_t *code,
 							rmf_mips_entry *entry);
 
+/*
+ * For checking an index: is this the entry of the vector, in that its norm and
+ * error are at least the vector's; are the leading directions as orthonormal as
+ * the bounds allow for?
+ */
+extern int	rmf_mips_entry_holds(int32_t dimensions, const float *v, const int8_t *code,
+								 const rmf_mips_entry *entry);
+extern int	rmf_mips_space_holds(const rmf_mips_space *space);
+
 /* An empty bound, and one that holds for one more entry, whose code alone is known. */
 extern void rmf_mips_bound_clear(rmf_mips_bound *bound, int32_t n_leading);
 extern void rmf_mips_bound_include(const rmf_mips_space *space, const int8_t *code,

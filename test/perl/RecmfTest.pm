@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes ();
 
 our @EXPORT = qw(new_node data_file load_xz load_orders measured sqlstate_of
-	taste_table fingerprint relations_of start_sql wait_until_active cancel_and_wait readme_blocks run_blocks);
+	taste_table fingerprint relations_of mips_functions start_sql wait_until_active cancel_and_wait readme_blocks run_blocks);
 
 # A running server with the extension in database postgres.
 sub new_node
@@ -108,6 +108,85 @@ SELECT relname FROM pg_class WHERE starts_with(relname, '${model}_') AND relkind
 UNION ALL
 SELECT version || CASE WHEN active THEN ' active' ELSE '' END FROM recmf_models WHERE model = '$model'
 ORDER BY 1});
+}
+
+# Functions with which an index of mips is held against the sequential scan, for
+# tables (id bigint, factor factor):
+#	in_order(table, query, operator, k, indexed)	ids and distances as the index, or the
+#		sequential scan, returns them; an error if the plan is another one
+#	mips_difference(table, query, operator, k)	what differs between the two, or NULL
+#	mips_differences(table, dimensions, n)	of n random queries, each with every operator
+#	some_factor(dimensions)	random, of a norm that is spread widely; sometimes of an
+#		extreme kind; repeatable by setseed()
+sub mips_functions
+{
+	my ($node, $database) = @_;
+
+	$node->safe_psql(
+		$database // 'postgres', q{
+CREATE FUNCTION some_factor(dimensions integer) RETURNS factor LANGUAGE plpgsql AS $$
+DECLARE
+	kind float8 := random();
+	length float8 := exp(3 * random() - 2);
+BEGIN
+	RETURN CASE
+		WHEN kind < 0.01 THEN (SELECT array_agg(0::real) FROM generate_series(1, dimensions))
+		WHEN kind < 0.02 THEN (SELECT array_agg(CASE i WHEN 1 THEN 1e19 ELSE -1e-3 END::real)
+			FROM generate_series(1, dimensions) i)
+		WHEN kind < 0.03 THEN (SELECT array_agg((1e-40 * (random() - 0.5))::real)
+			FROM generate_series(1, dimensions))
+		WHEN kind < 0.06 THEN (SELECT array_agg((i % 3)::real) FROM generate_series(1, dimensions) i)
+		ELSE (SELECT array_agg((length * (random() - CASE i % 4 WHEN 0 THEN 0 ELSE 0.5 END))::real)
+			FROM generate_series(1, dimensions) i)
+	END;
+END $$;
+
+CREATE FUNCTION in_order(relation regclass, query factor, operator text, k bigint, indexed boolean,
+	OUT ids bigint[], OUT distances float8[]) LANGUAGE plpgsql AS $$
+DECLARE
+	statement text := format('SELECT id, factor %s %L::factor AS distance FROM %s ORDER BY distance LIMIT %s',
+		operator, query, relation, coalesce(k::text, 'ALL'));
+	plan text;
+BEGIN
+	PERFORM set_config('enable_seqscan', (NOT indexed)::text, true);
+	PERFORM set_config('enable_sort', (NOT indexed)::text, true);
+	PERFORM set_config('enable_indexscan', indexed::text, true);
+	EXECUTE 'EXPLAIN (FORMAT json) ' || statement INTO plan;
+	IF (plan LIKE '%"Index Scan"%') <> indexed THEN
+		RAISE EXCEPTION 'the plan of "%" is another one: %', left(statement, 200), plan;
+	END IF;
+	EXECUTE format('SELECT array_agg(id), array_agg(distance) FROM (%s) s', statement) INTO ids, distances;
+END $$;
+
+CREATE FUNCTION mips_difference(relation regclass, query factor, operator text, k bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	by_index record;
+	by_scan record;
+BEGIN
+	by_index := in_order(relation, query, operator, k, true);
+	by_scan := in_order(relation, query, operator, k, false);
+	IF by_index.distances IS DISTINCT FROM by_scan.distances THEN
+		RETURN format('%s, %s, k %s: %s rows by the index and %s by the scan, the first difference at %s', relation, operator,
+			k, cardinality(by_index.distances), cardinality(by_scan.distances),
+			(SELECT min(i) FROM generate_subscripts(by_scan.distances, 1) i
+			 WHERE by_index.distances[i] IS DISTINCT FROM by_scan.distances[i]));
+	END IF;
+	IF (SELECT count(DISTINCT id) FROM unnest(by_index.ids) id) < cardinality(by_index.ids) THEN
+		RETURN format('%s, %s, k %s: the index returns a row twice', relation, operator, k);
+	END IF;
+	RETURN NULL;
+END $$;
+
+CREATE FUNCTION mips_differences(relation regclass, dimensions integer, n integer) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY
+	WITH query AS MATERIALIZED (SELECT i, some_factor(dimensions) AS vector FROM generate_series(1, n) i)
+	SELECT difference
+	FROM query, unnest(ARRAY['<#>', '<=>', '<->']) operator, unnest(ARRAY[1, 10, NULL]) k,
+		mips_difference(relation, vector, operator, k) difference
+	WHERE difference IS NOT NULL;
+END $$});
+	return;
 }
 
 # Starts a statement in a session of its own; a hash with its process and output.
