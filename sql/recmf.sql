@@ -264,6 +264,21 @@ CREATE FUNCTION mips_scan_stats(
 )
 	AS 'MODULE_PATHNAME', 'recmf_mips_scan_stats' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 
+CREATE FUNCTION mips_check(
+	index regclass,
+	heap_all_indexed boolean DEFAULT false,
+	OUT runs integer,
+	OUT entries bigint,
+	OUT tail_entries bigint,
+	OUT null_entries bigint,
+	OUT pages bigint,
+	OUT free_pages bigint,
+	OUT left_over_pages bigint
+)
+	AS 'MODULE_PATHNAME', 'recmf_mips_check' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION mips_check(regclass, boolean) IS 'verifies an index of access method mips; on demand that each row of its table is in it';
+
 COMMENT ON FUNCTION mips_scan_stats(boolean) IS 'what scans of mips indexes have read in this session, since the last reset';
 
 -- The state {count, sums...} is a plain array, so that it can travel in any form.

@@ -159,20 +159,6 @@ unexpected_page(Relation index, BlockNumber block, const char *what, uint32 foun
 	recmf_mips_corrupted(index, block, "Its %s is %u instead of %u.", what, found, expected);
 }
 
-/* A page of ours, whatever it holds. */
-static void
-check_page(Relation index, BlockNumber block, Page page)
-{
-	if (PageIsNew(page))
-		recmf_mips_corrupted(index, block, "The page has only zeros.");
-	if (PageGetSpecialSize(page) != MAXALIGN(sizeof(RecmfMipsSpecial)))
-		recmf_mips_corrupted(index, block, "Its special space has %u bytes instead of %u.",
-							 (unsigned int) PageGetSpecialSize(page),
-							 (unsigned int) MAXALIGN(sizeof(RecmfMipsSpecial)));
-	if (RecmfMipsPageSpecial(page)->page_id != RECMF_MIPS_PAGE_ID)
-		recmf_mips_corrupted(index, block, "It is not a page of an access method mips.");
-}
-
 static void
 check_counts(Relation index, BlockNumber block, const RecmfMipsSpecial *special,
 			 const RecmfMipsLayout *layout)
@@ -183,12 +169,16 @@ check_counts(Relation index, BlockNumber block, const RecmfMipsSpecial *special,
 	{
 		case RECMF_MIPS_DATA:
 		case RECMF_MIPS_TAIL:
+			if (layout == NULL)
+				return;
 			most = layout->capacity;
 			break;
 		case RECMF_MIPS_DIRECTORY:
-			most = layout->fanout;
 			if (special->level > RECMF_MIPS_MAX_LEVEL)
 				recmf_mips_corrupted(index, block, "Its level is %u.", special->level);
+			if (layout == NULL)
+				return;
+			most = layout->fanout;
 			break;
 		case RECMF_MIPS_NULLS:
 			most = RECMF_MIPS_NULLS_CAPACITY;
@@ -199,6 +189,25 @@ check_counts(Relation index, BlockNumber block, const RecmfMipsSpecial *special,
 	if (special->n_entries > most)
 		recmf_mips_corrupted(index, block, "It has %u entries, where %d fit.",
 							 special->n_entries, most);
+}
+
+void
+recmf_mips_check_page(Relation index, BlockNumber block, Page page, const RecmfMipsLayout *layout)
+{
+	const RecmfMipsSpecial *special;
+
+	if (PageIsNew(page))
+		recmf_mips_corrupted(index, block, "The page has only zeros.");
+	if (PageGetPageSize(page) != BLCKSZ || PageGetSpecialSize(page) != MAXALIGN(sizeof(RecmfMipsSpecial)))
+		recmf_mips_corrupted(index, block, "Its special space has %u bytes instead of %u.",
+							 (unsigned int) PageGetSpecialSize(page),
+							 (unsigned int) MAXALIGN(sizeof(RecmfMipsSpecial)));
+	special = RecmfMipsPageSpecial(page);
+	if (special->page_id != RECMF_MIPS_PAGE_ID)
+		recmf_mips_corrupted(index, block, "It is not a page of an access method mips.");
+	if (special->kind < RECMF_MIPS_META || special->kind > RECMF_MIPS_NULLS)
+		recmf_mips_corrupted(index, block, "It is of kind %u.", special->kind);
+	check_counts(index, block, special, layout);
 }
 
 Buffer
@@ -219,15 +228,13 @@ recmf_mips_read(Relation index, BlockNumber block, int lock, RecmfMipsKind kind,
 	buffer = ReadBuffer(index, block);
 	LockBuffer(buffer, lock);
 	page = BufferGetPage(buffer);
-	check_page(index, block, page);
+	recmf_mips_check_page(index, block, page, layout);
 
 	special = RecmfMipsPageSpecial(page);
 	if (unlikely(special->kind != kind))
 		unexpected_page(index, block, "kind", special->kind, kind);
 	if (unlikely(generation != 0 && special->generation != generation))
 		unexpected_page(index, block, "generation", special->generation, generation);
-	if (layout != NULL)
-		check_counts(index, block, special, layout);
 	return buffer;
 }
 
@@ -319,8 +326,14 @@ recmf_mips_new_buffer(Relation index)
 		buffer = ReadBuffer(index, block);
 		if (ConditionalLockBuffer(buffer))
 		{
-			if (recmf_mips_recyclable(index, BufferGetPage(buffer)))
+			Page		page = BufferGetPage(buffer);
+
+			if (recmf_mips_recyclable(index, page))
+			{
+				if (!PageIsNew(page) && RelationNeedsWAL(index) && XLogStandbyInfoActive())
+					recmf_log_page_reuse(index, block, RecmfMipsPageSpecial(page)->retired_at);
 				return buffer;
+			}
 			LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 		}
 		ReleaseBuffer(buffer);

@@ -26,9 +26,9 @@
  * The build and VACUUM write runs, and INSERT folds the tail into one when it
  * has grown.  All by the same writer (recmf_mips_run.c).
  *
- * Who waits for whom.  Order of locks: the page lock on META (LockPage, "the
- * lock of change"), then META's buffer, then any other page's buffer, one at a
- * time.
+ * Who waits for whom.  Order of locks: "the lock of change", a heavyweight
+ * lock of the index's own (recmf_mips_merge.c), then META's buffer, then any
+ * other page's buffer, one at a time.
  *
  *		scan		META shared while it is copied.  Then any page shared, one at
  *					a time, each copied from and let go
@@ -46,8 +46,9 @@
  * (recmf_mips_new_buffer), so that the scan reads on in what it copied.  An
  * entry that VACUUM removes behind it belonged to a row that it does not see,
  * and where the row's place is taken again, the snapshot does not see that one
- * either.  On a standby, whose snapshots the primary does not know, a page may
- * become another under a scan: each page carries the generation of what it is
+ * either.  On a standby, whose snapshots the primary does not know, the record of
+ * a page's reuse cancels the scans that may still read it
+ * (recmf_log_page_reuse); and each page carries the generation of what it is
  * part of, no number is given twice (they rise, a new page of the tail takes
  * one too), and a scan that meets a strange one is cancelled as other conflicts
  * with recovery are (recmf_mips_read).  It follows the tail as far as the copy
@@ -130,6 +131,7 @@ typedef struct RecmfMipsRun
 	uint32		space_generation;
 	uint32		n_pages;		/* DATA and DIRECTORY */
 	int64		n_entries;		/* when it was written */
+	int64		n_live;			/* of these, what the last VACUUM has left */
 } RecmfMipsRun;
 
 /* In META, where PageGetContents() points. */
@@ -260,6 +262,9 @@ extern Buffer recmf_mips_read_chained(Relation index, BlockNumber block, int loc
 extern void recmf_mips_corrupted(Relation index, BlockNumber block, const char *detail,...)
 			pg_attribute_printf(3, 4) pg_attribute_noreturn();
 
+/* A page of ours (not only zeros) of any kind, with counts that fit "layout" (NULL: only those of NULLS are looked at). */
+extern void recmf_mips_check_page(Relation index, BlockNumber block, Page page, const RecmfMipsLayout *layout);
+
 /* A page to use, exclusively locked, contents undefined: a recyclable one, or the index grows by one. */
 extern Buffer recmf_mips_new_buffer(Relation index);
 
@@ -307,6 +312,53 @@ extern void recmf_mips_run_add(RecmfMipsRunWriter *writer, const ItemPointerData
 extern bool recmf_mips_run_end(RecmfMipsRunWriter *writer, RecmfMipsRun *run);
 
 /* ------------------------------------------------------------------------
+ * recmf_mips_merge.c: folds the tail and merges runs
+ * ------------------------------------------------------------------------
+ */
+
+/*
+ * The lock of change: whoever moves entries from one place to another has it,
+ * until the end of the transaction unless it is given back before.  False if it
+ * is taken and the caller does not wait.
+ */
+extern bool recmf_mips_lock_change(Relation index, bool wait);
+extern void recmf_mips_unlock_change(Relation index);
+
+#define RECMF_MIPS_INSERT_EAGERNESS 1
+#define RECMF_MIPS_VACUUM_EAGERNESS 4
+
+/*
+ * Under the lock of change: all of the tail but its last page, if it has more
+ * than least_tail pages, and the runs that are at most "eagerness" times as
+ * large as all smaller ones, become one run.  live: entries of each run, or
+ * NULL for what META says.  memory: kilobytes.  Returns how many pages it has
+ * retired.
+ */
+extern uint32 recmf_mips_merge(Relation index, const int64 *live, uint32 least_tail,
+							   int eagerness, int memory);
+
+/* The next generation, from META on a page that the caller writes; an error when none is left. */
+extern uint32 recmf_mips_take_generation(Relation index, RecmfMipsMeta *meta);
+
+extern void recmf_mips_copy_page(Relation index, BlockNumber block, RecmfMipsKind kind,
+								 uint32 generation, const RecmfMipsLayout *layout, Page copy);
+
+/* Calls "visit" for each page of a run, for those below a DIRECTORY page before that page itself. */
+typedef void (*RecmfMipsVisit) (Relation index, const RecmfMipsLayout *layout, RecmfMipsKind kind,
+								uint32 generation, BlockNumber block, void *arg);
+extern void recmf_mips_walk_run(Relation index, const RecmfMipsLayout *layout,
+								const RecmfMipsRun *run, RecmfMipsVisit visit, void *arg);
+
+/* The blocks of the first n pages of a chain, palloc'd. */
+extern BlockNumber *recmf_mips_chain(Relation index, RecmfMipsKind kind, uint32 generation,
+									 BlockNumber first, uint32 n, const RecmfMipsLayout *layout);
+
+extern uint32 recmf_mips_space_pages(const RecmfMipsLayout *layout);
+
+/* Marks a page that nothing leads to any more, from which on it waits for its reuse. */
+extern void recmf_mips_retire(Relation index, BlockNumber block, RecmfMipsKind kind, uint32 generation);
+
+/* ------------------------------------------------------------------------
  * The functions of the access method
  * ------------------------------------------------------------------------
  */
@@ -321,6 +373,10 @@ extern bool recmf_mips_insert(Relation index, Datum *values, bool *isnull, ItemP
 							  Relation heap, IndexUniqueCheck unique, bool unchanged,
 							  IndexInfo *info);
 
+/* The tail is folded by INSERT once it has so many pages; VACUUM leaves no more than these. */
+#define RECMF_MIPS_TAIL_LIMIT 64
+#define RECMF_MIPS_TAIL_KEPT 4
+
 /* recmf_mips_vacuum.c */
 extern IndexBulkDeleteResult *recmf_mips_bulk_delete(IndexVacuumInfo *info,
 													 IndexBulkDeleteResult *stats,
@@ -328,6 +384,12 @@ extern IndexBulkDeleteResult *recmf_mips_bulk_delete(IndexVacuumInfo *info,
 													 void *callback_state);
 extern IndexBulkDeleteResult *recmf_mips_vacuum_cleanup(IndexVacuumInfo *info,
 														IndexBulkDeleteResult *stats);
+
+/* Is a DATA, DIRECTORY or SPACE page one of a run that META names?  False for other kinds. */
+extern bool recmf_mips_in_use(const RecmfMipsMeta *meta, const RecmfMipsSpecial *special);
+
+/* Sorts the list of n blocks and takes out those that are part of the tail or of the NULLS; how many are left. */
+extern uint32 recmf_mips_left_over(Relation index, BlockNumber *list, uint32 n);
 
 /* recmf_mips_scan.c */
 extern IndexScanDesc recmf_mips_begin_scan(Relation index, int n_keys, int n_orderbys);

@@ -440,6 +440,7 @@ recmf_mips_run_end(RecmfMipsRunWriter *writer, RecmfMipsRun *run)
 		}
 		writer->run.root = writer->levels[writer->top].children[0];
 		writer->run.level = writer->top - 1;
+		writer->run.n_live = writer->run.n_entries;
 		*run = writer->run;
 	}
 
