@@ -2,9 +2,7 @@
  * rmf_csr.h
  *	  Ratings as a sparse matrix: rows of (column, value), columns ascending.
  *
- * Built from unordered triples by two counting sorts.  The result depends on
- * the set of triples alone, never on their order: duplicates of one (row,
- * column) are sorted by value before they are added up.
+ * rmf_partition.h makes them.
  *
  * All arrays belong to the caller; nothing is allocated here.
  */
@@ -12,8 +10,6 @@
 #define RMF_CSR_H
 
 #include <stdint.h>
-
-#include "rmf_status.h"
 
 typedef struct rmf_csr
 {
@@ -54,30 +50,6 @@ typedef enum rmf_merge
 	RMF_MERGE_SUM,
 	RMF_MERGE_MEAN
 } rmf_merge;
-
-/*
- * Triples (row[t], column[t], value[t]), t < n, in any order, into "csr",
- * whose arrays the caller has made (start: n_rows + 1; column, value: n) and
- * whose n_rows and n_columns are set.  n_entries is set to the number left
- * after merging.  row, column and value are used as scratch and hold nothing
- * of use afterwards.  scratch: max(n_rows, n_columns) + 1 of int64_t.
- *
- * Errors: RMF_BAD_ARGUMENT for an index out of range; RMF_NOT_FINITE when
- * values add up past the range of a float; RMF_CANCELLED.
- */
-extern rmf_status rmf_csr_build(int64_t n, int32_t *row, int32_t *column, float *value,
-								rmf_merge merge, rmf_csr *csr, int64_t *scratch,
-								const rmf_poll *poll);
-
-/*
- * The same entries by column: "out" has arrays of its own (start: n_columns + 1;
- * column, value: n_entries of "in").  scratch: n_columns + 1 of int64_t.
- */
-extern rmf_status rmf_csr_transpose(const rmf_csr *in, rmf_csr *out, int64_t *scratch,
-									const rmf_poll *poll);
-
-/* label[t] = new_label[label[t]] for t < n. */
-extern void rmf_relabel(int64_t n, int32_t *label, const int32_t *new_label);
 
 /* Summary of all values; sums in double, in row order. */
 typedef struct rmf_csr_stats

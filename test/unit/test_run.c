@@ -423,7 +423,7 @@ forget(history *h)
 static rmf_csr
 hold_out(dataset *data, double share)
 {
-	rmf_csr		held = make_csr(data->by_user.n_rows, data->by_user.n_columns, data->by_user.n_entries);
+	rmf_csr		held = make_csr(data->by_user.n_rows, data->by_user.n_columns, data->by_user.n_entries, 0);
 
 	for (int side = 0; side < 2; side++)
 	{
