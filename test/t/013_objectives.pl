@@ -75,18 +75,9 @@ SELECT sum(p) / count(*) FILTER (WHERE seen),
 }
 
 # The shop's orders: non-negative factors lose little.
-load_orders($node);
+split_orders($node);
 $node->safe_psql(
 	'postgres', q{
-CREATE TABLE pairs AS
-SELECT user_id, item_id, count(DISTINCT invoice_no)::integer AS rating,
-	('x' || left(md5(user_id || ':' || item_id), 8))::bit(32)::bigint % 5 = 0 AS held_out
-FROM orders WHERE quantity > 0 AND user_id IS NOT NULL
-GROUP BY 1, 2;
-CREATE TABLE shop_train AS SELECT user_id, item_id, rating FROM pairs WHERE NOT held_out;
-CREATE TABLE shop_test AS SELECT user_id, item_id FROM pairs WHERE held_out;
-CREATE INDEX ON shop_train (user_id, item_id);
-ANALYZE;
 SELECT FROM train_model('free', 'shop_train', factors => 32);
 SELECT FROM train_model('parts', 'shop_train', factors => 32, nonnegative => true)});
 is( $node->safe_psql(
