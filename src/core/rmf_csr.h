@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 
+#include "rmf_status.h"
+
 typedef struct rmf_csr
 {
 	int64_t		n_rows;
@@ -23,8 +25,8 @@ typedef struct rmf_csr
 } rmf_csr;
 
 /*
- * Reads n entries from first_entry on into the given arrays ("weight" may be
- * NULL); nonzero: failed, and the caller of the run keeps the reason.
+ * Reads n entries from first_entry on into the given arrays (those that are
+ * NULL are not wanted); nonzero: failed, and the caller keeps the reason.
  */
 typedef int (*rmf_load_entries) (void *arg, int64_t first_entry, int64_t n,
 								 int32_t *column, float *value, float *weight);
@@ -51,25 +53,31 @@ typedef enum rmf_merge
 	RMF_MERGE_MEAN
 } rmf_merge;
 
-/* Summary of all values; sums in double, in row order. */
+/*
+ * What all ratings have in common: a rating of weight c counts as if it were
+ * there c times.
+ */
 typedef struct rmf_csr_stats
 {
 	int64_t		n_entries;
-	double		sum;
+	double		sum;			/* of weight times value */
 	double		mean;
 	double		sd;				/* population standard deviation */
 	double		min;
 	double		max;
 	double		squares;		/* of the deviations from the mean */
+	double		weight;			/* of all: n_entries where they have none */
 } rmf_csr_stats;
 
-extern void rmf_csr_summarize(const rmf_csr *csr, rmf_csr_stats *stats);
-
 /*
- * The same piece by piece, to the bit: from a summary of zeros, all values are
- * added, then all again as deviations from the mean, so that no digits cancel.
+ * Adds up in double, in the order of the ratings; first the mean, then the
+ * deviations from it, so that no digits cancel.  Where ratings are loaded,
+ * "window" at a time into "value" and, if they have weights, "weight"; the
+ * result does not depend on that.  In memory: the arrays may be NULL.
+ *
+ * Errors: RMF_CANCELLED, also where ratings could not be loaded.
  */
-extern void rmf_csr_stats_add(rmf_csr_stats *stats, int64_t n, const float *value);
-extern void rmf_csr_stats_deviate(rmf_csr_stats *stats, int64_t n, const float *value);
+extern rmf_status rmf_ratings_summarize(const rmf_ratings *ratings, int64_t window, float *value, float *weight,
+										rmf_csr_stats *stats, const rmf_poll *poll);
 
 #endif							/* RMF_CSR_H */

@@ -92,6 +92,12 @@ CREATE TABLE graded AS
 SELECT count(*) FROM train_model('weighed', 'graded', weight_col => 'weight', feedback => 'explicit', factors => 2);
 SELECT abs(avg(predict(user_id, item_id, 'weighed')) FILTER (WHERE rating = 5) - 5) <
 		abs(avg(predict(user_id, item_id, 'weighed')) FILTER (WHERE rating = 1) - 1) AS heavier_fit_better FROM graded;
+-- mean and standard deviation, from which the regularization comes, are by weight
+SELECT abs(m.rating_mean - g.mean) < 1e-6 AS mean, abs((m.settings ->> 'regularization')::float8 - 1.25 * g.sd) < 1e-6 AS regularization,
+		abs(g.mean - g.unweighted) > 1 AS differ
+	FROM recmf_models m, (SELECT sum(weight * rating) / sum(weight) AS mean, avg(rating) AS unweighted,
+		sqrt(sum(weight * rating * rating) / sum(weight) - (sum(weight * rating) / sum(weight)) ^ 2) AS sd FROM graded) g
+	WHERE m.model = 'weighed' AND m.active;
 
 -- contradictions
 \set VERBOSITY default

@@ -53,7 +53,7 @@ make_dataset(int64_t n_users, int64_t n_items, int64_t n, int32_t *user, int32_t
 	data.by_item = make_csr(n_items, n_users, n, 0);
 	reference_csr(t, merge, &data.by_user);
 	reference_transpose(&data.by_user, &data.by_item);
-	rmf_csr_summarize(&data.by_user, &data.stats);
+	data.stats = summary_of(&data.by_user);
 	return data;
 }
 

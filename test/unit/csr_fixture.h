@@ -111,6 +111,16 @@ ratings_of(const rmf_csr *csr)
 	};
 }
 
+static inline rmf_csr_stats
+summary_of(const rmf_csr *csr)
+{
+	rmf_ratings ratings = ratings_of(csr);
+	rmf_csr_stats stats;
+
+	(void) rmf_ratings_summarize(&ratings, 0, NULL, NULL, &stats, NULL);
+	return stats;
+}
+
 typedef struct reference_entry
 {
 	int32_t		column;

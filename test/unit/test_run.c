@@ -460,7 +460,7 @@ hold_out(dataset *data, double share)
 		if (side == RMF_USERS)
 			held.start[held.n_rows] = held.n_entries = n_held;
 	}
-	rmf_csr_summarize(&data->by_user, &data->stats);
+	data->stats = summary_of(&data->by_user);
 	return held;
 }
 

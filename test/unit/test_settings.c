@@ -12,7 +12,7 @@
 static rmf_csr_stats
 some_ratings(void)
 {
-	rmf_csr_stats ratings = {1000, 3000, 3, 0.8, 1, 5, 640};
+	rmf_csr_stats ratings = {1000, 3000, 3, 0.8, 1, 5, 640, 1000};
 
 	return ratings;
 }

@@ -329,14 +329,13 @@ bench_factors(bench *b, int factors, int iterations, int slow_iterations)
 				n_items = b->by_item.n_rows;
 	size_t		square = (size_t) factors * (size_t) factors * sizeof(float);
 	rmf_settings settings;
-	rmf_csr_stats stats;
+	rmf_csr_stats stats = summary_of(&b->by_user);
 	const char *field;
 	double		reference = 0;
 
 	rmf_settings_init(&settings, RMF_IMPLICIT);
 	settings.factors = factors;
 	settings.seed = b->seed;
-	rmf_csr_summarize(&b->by_user, &stats);
 	check(rmf_settings_resolve(&settings, n_users, n_items, &stats, &field), "settings");
 	rmf_problem_init(&b->problem, &settings, &stats);
 	/* memory for every solver */
@@ -510,10 +509,9 @@ bench_processes(bench *b, int factors, int iterations, int processes)
 	double		alone[REPEATS],
 				together[REPEATS];
 	rmf_settings settings;
-	rmf_csr_stats stats;
+	rmf_csr_stats stats = summary_of(&b->by_user);
 	const char *field;
 
-	rmf_csr_summarize(&b->by_user, &stats);
 	rmf_settings_init(&settings, RMF_IMPLICIT);
 	settings.factors = factors;
 	check(rmf_settings_resolve(&settings, b->by_user.n_rows, b->by_item.n_rows, &stats, &field), "settings");
