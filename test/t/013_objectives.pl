@@ -63,7 +63,8 @@ SELECT count(*), avg(hits::float8 / n),
 	my ($ratio, $high, $low) = split /\|/, $node->safe_psql(
 		'postgres', q{
 WITH cells AS (
-	SELECT 1 / (1 + exp(-(ln(0.01) + inner_product(u.factor, i.factor)))) AS p,
+	SELECT 1 / (1 + exp(-(ln((SELECT (settings ->> 'unobserved_weight')::float8 FROM recmf_models WHERE model = 'odds' AND active)) +
+			inner_product(u.factor, i.factor)))) AS p,
 		EXISTS (SELECT FROM visits v WHERE v.user_id = u.user_id AND v.item_id = i.item_id) AS seen
 	FROM (SELECT user_id, factor FROM odds_users ORDER BY md5(user_id::text) LIMIT 20) u, odds_items i
 )
