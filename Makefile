@@ -140,7 +140,7 @@ unit: unit-programs
 
 # Speed of the core, beside the unit tests' build of it.
 $(UNIT_DIR)/bench_train: test/bench/train/bench_train.c $(UNIT_CORE)
-	$(CC) $(CORE_CFLAGS) $(SANITIZER_FLAGS) $(CORE_CPPFLAGS) $(DEPENDENCIES) -MF $@.d -o $@ \
+	$(CC) $(CORE_CFLAGS) $(SANITIZER_FLAGS) $(CORE_CPPFLAGS) -Itest/unit $(DEPENDENCIES) -MF $@.d -o $@ \
 		$< $(UNIT_CORE) $(OPENBLAS_LIBS)
 
 -include $(UNIT_DIR)/bench_train.d

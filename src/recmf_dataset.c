@@ -33,6 +33,9 @@
 #define FIRST_BLOCK 16
 #define FULL_BLOCK (1024 * 1024)
 
+/* Ratings in files that are looked at together for their summary. */
+#define SUMMARISED_AT_ONCE 8192
+
 static Size
 triple_size(const RecmfDataset *dataset)
 {
@@ -433,8 +436,6 @@ sort_in_memory(RecmfDataset *dataset, const int32 *user_number, const int32 *ite
 	pfree(partition);
 	pfree(bucket);
 	pfree(count);
-
-	rmf_csr_summarize(&dataset->by_user, &dataset->stats);
 	return true;
 }
 
@@ -469,7 +470,7 @@ sort_in_files(RecmfDataset *dataset, const int32 *user_number, const int32 *item
 		recmf_dataset_reserve(dataset, least);
 	recmf_spill_finish(dataset->spill, left, merge_of(dataset),
 					   n_users, user_number, dataset->by_user.start,
-					   n_items, item_number, dataset->by_item.start, &dataset->stats);
+					   n_items, item_number, dataset->by_item.start);
 	dataset->by_user.n_entries = dataset->by_user.start[n_users];
 	dataset->by_item.n_entries = dataset->by_item.start[n_items];
 }
@@ -514,7 +515,6 @@ hold_out(RecmfDataset *dataset)
 											  recmf_poll()), "hold ratings out");
 		recmf_check_status(rmf_hold_out_apply(&choice, RMF_ITEMS, &dataset->by_item, NULL,
 											  recmf_poll()), "hold ratings out");
-		rmf_csr_summarize(&dataset->by_user, &dataset->stats);
 	}
 	else
 		ereport(NOTICE,
@@ -524,6 +524,29 @@ hold_out(RecmfDataset *dataset)
 	pfree(items);
 	pfree(choice.greatest[RMF_USERS]);
 	pfree(choice.greatest[RMF_ITEMS]);
+}
+
+/* Of what is trained on. */
+static void
+summarize(RecmfDataset *dataset)
+{
+	rmf_ratings ratings;
+	float	   *value = NULL;
+	float	   *weight = NULL;
+
+	recmf_dataset_ratings(dataset, RMF_USERS, &ratings);
+	if (dataset->spill != NULL)
+	{
+		value = (float *) MemoryContextAlloc(dataset->context, sizeof(float) * SUMMARISED_AT_ONCE);
+		weight = (float *) MemoryContextAlloc(dataset->context, sizeof(float) * SUMMARISED_AT_ONCE);
+	}
+	recmf_check_status(rmf_ratings_summarize(&ratings, SUMMARISED_AT_ONCE, value, weight, &dataset->stats, recmf_poll()),
+					   "sort the ratings");
+	if (dataset->spill != NULL)
+	{
+		pfree(value);
+		pfree(weight);
+	}
 }
 
 void
@@ -549,6 +572,7 @@ recmf_dataset_finish(RecmfDataset *dataset)
 		sort_in_files(dataset, user_number, item_number);
 	if (validates(dataset))
 		hold_out(dataset);
+	summarize(dataset);
 }
 
 int64

@@ -724,32 +724,6 @@ sort_by_items(SpillSort *sort)
 	recmf_temp_file_delete(items);
 }
 
-/* As rmf_csr_summarize() does, and in its order. */
-static void
-summarize(const SpillSort *sort, rmf_csr_stats *stats)
-{
-	const Side *side = &sort->spill->sides[RMF_USERS];
-	float	   *values = (float *) sort_alloc(sort, WORD, BLOCK_TRIPLES);
-	int			pass;
-	int64		first;
-
-	memset(stats, 0, sizeof(*stats));
-	for (pass = 0; pass < 2; pass++)
-	{
-		for (first = 0; first < sort->n_entries; first += BLOCK_TRIPLES)
-		{
-			int64		n = Min(sort->n_entries - first, BLOCK_TRIPLES);
-
-			recmf_temp_file_read(side->value, first * (int64) WORD, values, WORD * (Size) n);
-			if (pass == 0)
-				rmf_csr_stats_add(stats, n, values);
-			else
-				rmf_csr_stats_deviate(stats, n, values);
-		}
-	}
-	pfree(values);
-}
-
 /* What is taken whatever the memory for buckets: blocks, scratch, and the buckets' numbers. */
 static Size
 fixed_memory(int64 n_triples, int64 n_users, int64 n_items)
@@ -769,8 +743,7 @@ recmf_spill_least_memory(int64 n_triples, bool weighted, int64 n_users, int64 n_
 void
 recmf_spill_finish(RecmfSpill *spill, Size memory, rmf_merge merge,
 				   int64 n_users, const int32 *user_number, int64 *user_start,
-				   int64 n_items, const int32 *item_number, int64 *item_start,
-				   rmf_csr_stats *stats)
+				   int64 n_items, const int32 *item_number, int64 *item_start)
 {
 	SpillSort	sort = {
 		.spill = spill, .words = spill->words, .merge = merge, .n_users = n_users, .n_items = n_items,
@@ -791,7 +764,6 @@ recmf_spill_finish(RecmfSpill *spill, Size memory, rmf_merge merge,
 	create_side(spill, RMF_USERS);
 	sort_by_users(&sort);
 	rmf_counts_to_starts(n_items, item_start);
-	summarize(&sort, stats);
 	create_side(spill, RMF_ITEMS);
 	sort_by_items(&sort);
 	MemoryContextDelete(sort.context);

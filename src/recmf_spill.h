@@ -56,8 +56,7 @@ extern Size recmf_spill_least_memory(int64 n_triples, bool weighted, int64 n_use
  */
 extern void recmf_spill_finish(RecmfSpill *spill, Size memory, rmf_merge merge,
 							   int64 n_users, const int32 *user_number, int64 *user_start,
-							   int64 n_items, const int32 *item_number, int64 *item_start,
-							   rmf_csr_stats *stats);
+							   int64 n_items, const int32 *item_number, int64 *item_start);
 
 /* For another process, and how that opens the files to read them; NULL: they are not there any more. */
 extern RecmfSpillHandle recmf_spill_handle(const RecmfSpill *spill);

@@ -1,4 +1,4 @@
-# lib.sh: what test/check.sh and test/demo.sh share.  To be sourced by bash from
+# lib.sh: what test/check.sh, test/demo.sh and the benchmarks share.  To be sourced by bash from
 # the top of the project.
 #
 # The PostgreSQL of the machine stays as it is.  Its programs are copied into a
@@ -243,4 +243,29 @@ start_cluster()
 stop_cluster()
 {
 	as_server "$PGBIN/pg_ctl" -w -s -m fast stop >/dev/null
+}
+
+# For a benchmark: all phases at once, and recmf in a database "bench", in which
+# psql runs from then on.  Arguments: goals of make beside the library; what they
+# build is below build/bench.
+make_bench_server()
+{
+	local goal
+
+	unset MAKEFLAGS MAKELEVEL MFLAGS
+	find_postgres
+	install_packages gcc libc6-dev make libopenblas-serial-dev $PG_PACKAGES
+	make_work_directory bench
+	copy_sources build/bench
+	for goal in all "$@"; do
+		make -s -C build/bench "$goal" PG_CONFIG="$PG_CONFIG" >"$WORK/build.log" 2>&1 || {
+			cat "$WORK/build.log" >&2
+			exit 1
+		}
+	done
+	make_private_server build/bench
+	start_cluster
+	"$PGBIN/createdb" bench
+	psql() { "$PGBIN/psql" -X -q -d bench -v ON_ERROR_STOP=1 "$@"; }
+	psql -c 'CREATE EXTENSION recmf'
 }

@@ -137,7 +137,7 @@ typedef struct rmf_problem
 {
 	rmf_feedback feedback;
 	int32_t		factors;
-	double		mean;			/* what a score has beside the inner product; explicit: the mean of all ratings; logistic: log w */
+	double		mean;			/* what a score has beside the inner product; explicit: the mean of all ratings, by weight; logistic: log w */
 	double		strength;		/* explicit: 1; else: 1 / mean rating, so w_ui = strength * r_ui */
 	double		unobserved;		/* implicit: a0; logistic: w; explicit: 0 */
 	double		size_unobserved;	/* what an unobserved cell adds to the size of a row: a0, w / 20, 0 */

@@ -2,9 +2,7 @@
  * rmf_csr.h
  *	  Ratings as a sparse matrix: rows of (column, value), columns ascending.
  *
- * Built from unordered triples by two counting sorts.  The result depends on
- * the set of triples alone, never on their order: duplicates of one (row,
- * column) are sorted by value before they are added up.
+ * rmf_partition.h makes them.
  *
  * All arrays belong to the caller; nothing is allocated here.
  */
@@ -27,8 +25,8 @@ typedef struct rmf_csr
 } rmf_csr;
 
 /*
- * Reads n entries from first_entry on into the given arrays ("weight" may be
- * NULL); nonzero: failed, and the caller of the run keeps the reason.
+ * Reads n entries from first_entry on into the given arrays (those that are
+ * NULL are not wanted); nonzero: failed, and the caller keeps the reason.
  */
 typedef int (*rmf_load_entries) (void *arg, int64_t first_entry, int64_t n,
 								 int32_t *column, float *value, float *weight);
@@ -56,48 +54,30 @@ typedef enum rmf_merge
 } rmf_merge;
 
 /*
- * Triples (row[t], column[t], value[t]), t < n, in any order, into "csr",
- * whose arrays the caller has made (start: n_rows + 1; column, value: n) and
- * whose n_rows and n_columns are set.  n_entries is set to the number left
- * after merging.  row, column and value are used as scratch and hold nothing
- * of use afterwards.  scratch: max(n_rows, n_columns) + 1 of int64_t.
- *
- * Errors: RMF_BAD_ARGUMENT for an index out of range; RMF_NOT_FINITE when
- * values add up past the range of a float; RMF_CANCELLED.
+ * What all ratings have in common: a rating of weight c counts as if it were
+ * there c times.
  */
-extern rmf_status rmf_csr_build(int64_t n, int32_t *row, int32_t *column, float *value,
-								rmf_merge merge, rmf_csr *csr, int64_t *scratch,
-								const rmf_poll *poll);
-
-/*
- * The same entries by column: "out" has arrays of its own (start: n_columns + 1;
- * column, value: n_entries of "in").  scratch: n_columns + 1 of int64_t.
- */
-extern rmf_status rmf_csr_transpose(const rmf_csr *in, rmf_csr *out, int64_t *scratch,
-									const rmf_poll *poll);
-
-/* label[t] = new_label[label[t]] for t < n. */
-extern void rmf_relabel(int64_t n, int32_t *label, const int32_t *new_label);
-
-/* Summary of all values; sums in double, in row order. */
 typedef struct rmf_csr_stats
 {
 	int64_t		n_entries;
-	double		sum;
+	double		sum;			/* of weight times value */
 	double		mean;
 	double		sd;				/* population standard deviation */
 	double		min;
 	double		max;
 	double		squares;		/* of the deviations from the mean */
+	double		weight;			/* of all: n_entries where they have none */
 } rmf_csr_stats;
 
-extern void rmf_csr_summarize(const rmf_csr *csr, rmf_csr_stats *stats);
-
 /*
- * The same piece by piece, to the bit: from a summary of zeros, all values are
- * added, then all again as deviations from the mean, so that no digits cancel.
+ * Adds up in double, in the order of the ratings; first the mean, then the
+ * deviations from it, so that no digits cancel.  Where ratings are loaded,
+ * "window" at a time into "value" and, if they have weights, "weight"; the
+ * result does not depend on that.  In memory: the arrays may be NULL.
+ *
+ * Errors: RMF_CANCELLED, also where ratings could not be loaded.
  */
-extern void rmf_csr_stats_add(rmf_csr_stats *stats, int64_t n, const float *value);
-extern void rmf_csr_stats_deviate(rmf_csr_stats *stats, int64_t n, const float *value);
+extern rmf_status rmf_ratings_summarize(const rmf_ratings *ratings, int64_t window, float *value, float *weight,
+										rmf_csr_stats *stats, const rmf_poll *poll);
 
 #endif							/* RMF_CSR_H */

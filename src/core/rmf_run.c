@@ -11,6 +11,8 @@
  * Other phases work on slices of equal numbers of rows.  There are few of them
  * where factors are many, for each slice has a Gram matrix of its own.
  *
+ * VALIDATE is in rmf_validate.c.
+ *
  * Steps (rmf_cg.h) are not followed by an exact iteration: it lowers the loss
  * by as much as one more iteration of steps does, at several times the cost.
  */
@@ -20,9 +22,7 @@
 #include "rmf_blas.h"
 #include "rmf_layout.h"
 #include "rmf_objective.h"
-#include "rmf_random.h"
-#include "rmf_ranking.h"
-#include "rmf_run.h"
+#include "rmf_run_private.h"
 #include "rmf_vector.h"
 
 /* At most about so many tasks of SOLVE a side, of at least such a cost (in ratings). */
@@ -38,45 +38,12 @@
 /* Rows whose second vectors are made at once. */
 #define FEATURES_ROWS 64
 
-/* How many random numbers are drawn, floats copied, and ratings validated between two polls. */
+/* How many random numbers are drawn, and ratings' rows added up, between two polls. */
 #define POLL_DRAWS (1 << 16)
-#define POLL_COPIES (1 << 22)
 #define POLL_RATINGS 4096
-
-/* Users of a task of VALIDATE, scored together; fewer where there are many items. */
-#define VALIDATED_AT_ONCE 16
-#define MOST_SCORES (1 << 22)
-
-/* Items that are scored between two polls. */
-#define SCORED_ITEMS 2048
 
 /* Multiplications of a rating's row, of as many factors, in all passes of the steps. */
 #define PASSES 8
-
-/* A process' workspace. */
-typedef struct workspace
-{
-	void	   *solver;			/* rmf_als_workspace_size() */
-	int32_t    *column;			/* window each, where ratings are loaded */
-	float	   *value;
-	float	   *weight;
-	float	   *sums;			/* FEATURES_ROWS x factors */
-	float	   *users;			/* rows of users that are validated together */
-	float	   *scores;			/* of these, n items each */
-} workspace;
-
-static int64_t
-min64(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-/* Is the ranking validated, or the error? */
-static int
-validates_ranking(const rmf_run_shape *shape)
-{
-	return rmf_is_one_class(shape->problem.feedback);
-}
 
 static int
 has_gram(const rmf_run_shape *shape)
@@ -92,8 +59,8 @@ gram_size(const rmf_run_shape *shape)
 	return width * width;
 }
 
-static int64_t
-slices_of(const rmf_run_shape *shape, rmf_side side)
+int64_t
+rmf_run_slices(const rmf_run_shape *shape, rmf_side side)
 {
 	int64_t		least = 2 * (int64_t) shape->problem.factors;
 	int64_t		slices;
@@ -101,29 +68,21 @@ slices_of(const rmf_run_shape *shape, rmf_side side)
 	if (least < LEAST_SLICE_ROWS)
 		least = LEAST_SLICE_ROWS;
 	slices = shape->n[side] / least;
-	return slices < 1 ? 1 : min64(slices, MOST_SLICES);
+	return slices < 1 ? 1 : rmf_min64(slices, MOST_SLICES);
 }
 
-static rmf_rows
-slice(const rmf_run *run, rmf_side side, int64_t number)
+rmf_rows
+rmf_run_slice(const rmf_run *run, rmf_side side, int64_t number)
 {
 	int64_t		n = run->shape.n[side];
-	int64_t		slices = slices_of(&run->shape, side);
+	int64_t		slices = rmf_run_slices(&run->shape, side);
 	int64_t		each = n / slices;
 	int64_t		longer = n % slices;
 	rmf_rows	rows;
 
-	rows.first = number * each + min64(number, longer);
+	rows.first = number * each + rmf_min64(number, longer);
 	rows.last = rows.first + each + (number < longer);
 	return rows;
-}
-
-static int64_t
-validated_at_once(const rmf_run_shape *shape)
-{
-	int64_t		users = shape->n[RMF_ITEMS] > 0 ? MOST_SCORES / shape->n[RMF_ITEMS] : VALIDATED_AT_ONCE;
-
-	return users < 1 ? 1 : min64(users, VALIDATED_AT_ONCE);
 }
 
 size_t
@@ -134,7 +93,7 @@ rmf_run_lay_out(const rmf_run_shape *shape, void *base, rmf_run *run)
 	size_t		gram = gram_size(shape) * sizeof(float);
 	int64_t		larger = shape->n[RMF_USERS] > shape->n[RMF_ITEMS] ? shape->n[RMF_USERS] : shape->n[RMF_ITEMS];
 	rmf_side	slices_side = shape->n[RMF_USERS] > shape->n[RMF_ITEMS] ? RMF_USERS : RMF_ITEMS;
-	size_t		slices = (size_t) slices_of(shape, slices_side);
+	size_t		slices = (size_t) rmf_run_slices(shape, slices_side);
 	size_t		packed = rmf_als_packed_size(&shape->problem, larger);
 
 	run->shape = *shape;
@@ -188,7 +147,7 @@ rmf_run_lay_out(const rmf_run_shape *shape, void *base, rmf_run *run)
 }
 
 static size_t
-lay_out_workspace(const rmf_run_shape *shape, void *base, workspace *w)
+lay_out_workspace(const rmf_run_shape *shape, void *base, rmf_run_workspace *w)
 {
 	size_t		used = 0;
 	size_t		window = (size_t) shape->window;
@@ -203,9 +162,9 @@ lay_out_workspace(const rmf_run_shape *shape, void *base, workspace *w)
 	}
 	if (shape->problem.implicit_features)
 		w->sums = rmf_carve(base, &used, FEATURES_ROWS * (size_t) shape->problem.factors * sizeof(float));
-	if (shape->n_validation > 0 && validates_ranking(shape))
+	if (shape->n_validation > 0 && rmf_validates_ranking(shape))
 	{
-		size_t		users = (size_t) validated_at_once(shape);
+		size_t		users = (size_t) rmf_validated_at_once(shape);
 
 		w->users = rmf_carve(base, &used, users * (size_t) rmf_dimensions(&shape->problem) * sizeof(float));
 		w->scores = rmf_carve(base, &used, users * (size_t) shape->n[RMF_ITEMS] * sizeof(float));
@@ -216,7 +175,7 @@ lay_out_workspace(const rmf_run_shape *shape, void *base, workspace *w)
 size_t
 rmf_run_workspace_size(const rmf_run_shape *shape)
 {
-	workspace	w;
+	rmf_run_workspace w;
 
 	return lay_out_workspace(shape, NULL, &w);
 }
@@ -241,24 +200,20 @@ rmf_run_tasks(const rmf_run *run, rmf_phase phase)
 	{
 		case RMF_START_USERS:
 		case RMF_START_ITEMS:
-			return slices_of(shape, (rmf_side) (phase - RMF_START_USERS));
+			return rmf_run_slices(shape, (rmf_side) (phase - RMF_START_USERS));
 		case RMF_SOLVE_USERS:
 		case RMF_SOLVE_ITEMS:
 			return run->counts->solve[phase - RMF_SOLVE_USERS];
 		case RMF_PREPARE_USERS:
 		case RMF_PREPARE_ITEMS:
 			return run->packed == NULL && !has_gram(shape) ? 0 :
-				slices_of(shape, (rmf_side) (phase - RMF_PREPARE_USERS));
+				rmf_run_slices(shape, (rmf_side) (phase - RMF_PREPARE_USERS));
 		case RMF_FEATURES_USERS:
 		case RMF_FEATURES_ITEMS:
 			return !shape->problem.implicit_features ? 0 :
-				slices_of(shape, (rmf_side) (phase - RMF_FEATURES_USERS));
+				rmf_run_slices(shape, (rmf_side) (phase - RMF_FEATURES_USERS));
 		case RMF_VALIDATE:
-			if (shape->n_validation == 0)
-				return 0;
-			if (!validates_ranking(shape))
-				return slices_of(shape, RMF_USERS);
-			return (run->counts->validated_users + validated_at_once(shape) - 1) / validated_at_once(shape);
+			return rmf_validate_tasks(run);
 	}
 	return 0;
 }
@@ -286,7 +241,7 @@ start_rows(const rmf_run *run, rmf_side side, int64_t number, const rmf_poll *po
 	const rmf_problem *problem = &run->shape.problem;
 	int32_t		dimensions = rmf_dimensions(problem);
 	int64_t		at_once = POLL_DRAWS / dimensions;
-	rmf_rows	rows = slice(run, side, number);
+	rmf_rows	rows = rmf_run_slice(run, side, number);
 	float		bias = rmf_objective_start_bias(problem, run->shape.n[RMF_USERS], run->shape.n[RMF_ITEMS],
 												run->ratings[RMF_USERS].n_entries);
 
@@ -294,7 +249,7 @@ start_rows(const rmf_run *run, rmf_side side, int64_t number, const rmf_poll *po
 	{
 		if (rmf_poll_cancelled(poll))
 			return RMF_CANCELLED;
-		rmf_als_start(problem, side, run->shape.seed, bias, min64(rows.last - first, at_once),
+		rmf_als_start(problem, side, run->shape.seed, bias, rmf_min64(rows.last - first, at_once),
 					  run->keys[side] + first, run->rows[side] + first * dimensions);
 	}
 	return RMF_OK;
@@ -311,9 +266,9 @@ end_of_window(const rmf_ratings *ratings, int64_t first, int64_t last, int64_t w
 	return end;
 }
 
-static rmf_status
-load(const rmf_ratings *ratings, int64_t first, int64_t last, int64_t window, const workspace *w,
-	 const rmf_poll *poll)
+rmf_status
+rmf_run_load(const rmf_ratings *ratings, int64_t first, int64_t last, int64_t window,
+			 const rmf_run_workspace *w, const rmf_poll *poll)
 {
 	int64_t		n = ratings->start[last] - ratings->start[first];
 
@@ -327,7 +282,7 @@ load(const rmf_ratings *ratings, int64_t first, int64_t last, int64_t window, co
 }
 
 static rmf_status
-solve_rows(const rmf_run *run, rmf_side side, int64_t task, const workspace *w, const rmf_poll *poll)
+solve_rows(const rmf_run *run, rmf_side side, int64_t task, const rmf_run_workspace *w, const rmf_poll *poll)
 {
 	const rmf_ratings *ratings = &run->ratings[side];
 	rmf_half_step step = half_step(run, side);
@@ -350,7 +305,7 @@ solve_rows(const rmf_run *run, rmf_side side, int64_t task, const workspace *w, 
 		for (int64_t first = rows.first, end; status == RMF_OK && first < rows.last; first = end)
 		{
 			end = end_of_window(ratings, first, rows.last, run->shape.window);
-			status = load(ratings, first, end, run->shape.window, w, poll);
+			status = rmf_run_load(ratings, first, end, run->shape.window, w, poll);
 			if (status == RMF_OK)
 				status = rmf_als_half_step(&step, end - first, ratings->start + first, w->column, w->value,
 										   ratings->has_weight ? w->weight : NULL,
@@ -363,14 +318,14 @@ solve_rows(const rmf_run *run, rmf_side side, int64_t task, const workspace *w, 
 
 /* A slice of what the rows of "side" are to those who solve the other side's. */
 static rmf_status
-prepare_rows(const rmf_run *run, rmf_side side, int64_t number, const workspace *w, const rmf_poll *poll)
+prepare_rows(const rmf_run *run, rmf_side side, int64_t number, const rmf_run_workspace *w, const rmf_poll *poll)
 {
 	const rmf_problem *problem = &run->shape.problem;
 	rmf_half_step step = half_step(run, rmf_other_side(side));
 	int32_t		dimensions = rmf_dimensions(problem);
 	size_t		square = gram_size(&run->shape);
 	float	   *gram = square > 0 ? run->partial_gram + (size_t) number * square : NULL;
-	rmf_rows	rows = slice(run, side, number);
+	rmf_rows	rows = rmf_run_slice(run, side, number);
 	rmf_cg_squares squares = {0};
 	rmf_status	status = RMF_OK;
 
@@ -378,7 +333,7 @@ prepare_rows(const rmf_run *run, rmf_side side, int64_t number, const workspace 
 		memset(gram, 0, square * sizeof(float));
 	for (int64_t first = rows.first; status == RMF_OK && first < rows.last; first += BLOCK_ROWS)
 	{
-		int64_t		n = min64(rows.last - first, BLOCK_ROWS);
+		int64_t		n = rmf_min64(rows.last - first, BLOCK_ROWS);
 		rmf_cg_squares some;
 
 		if (run->packed != NULL)
@@ -398,7 +353,7 @@ prepare_rows(const rmf_run *run, rmf_side side, int64_t number, const workspace 
 
 /* w->sums, a row of them for each row first <= r < last, grow by the factors of those whom the row has rated. */
 static rmf_status
-sum_others(const rmf_run *run, rmf_side side, int64_t first, int64_t last, const workspace *w, const rmf_poll *poll)
+sum_others(const rmf_run *run, rmf_side side, int64_t first, int64_t last, const rmf_run_workspace *w, const rmf_poll *poll)
 {
 	const rmf_ratings *ratings = &run->ratings[side];
 	const float *others = run->rows[rmf_other_side(side)];
@@ -417,7 +372,7 @@ sum_others(const rmf_run *run, rmf_side side, int64_t first, int64_t last, const
 			rmf_status	status;
 
 			to = end_of_window(ratings, from, last, run->shape.window);
-			status = load(ratings, from, to, run->shape.window, w, poll);
+			status = rmf_run_load(ratings, from, to, run->shape.window, w, poll);
 			if (status != RMF_OK)
 				return status;
 		}
@@ -448,12 +403,12 @@ sum_others(const rmf_run *run, rmf_side side, int64_t first, int64_t last, const
  * ratings) - b.s, what |b|^2 costs included.
  */
 static rmf_status
-make_features(const rmf_run *run, rmf_side side, int64_t number, const workspace *w, const rmf_poll *poll)
+make_features(const rmf_run *run, rmf_side side, int64_t number, const rmf_run_workspace *w, const rmf_poll *poll)
 {
 	const rmf_problem *problem = &run->shape.problem;
 	const rmf_ratings *ratings = &run->ratings[side];
 	int32_t		factors = problem->factors;
-	rmf_rows	rows = slice(run, side, number);
+	rmf_rows	rows = rmf_run_slice(run, side, number);
 	float	   *gram = run->partial_gram + (size_t) number * gram_size(&run->shape);
 	rmf_sums	sums = {0};
 	rmf_status	status = RMF_OK;
@@ -464,7 +419,7 @@ make_features(const rmf_run *run, rmf_side side, int64_t number, const workspace
 		float	   *features = run->features + first * factors;
 
 		/* always the same rows together, however many are loaded at a time: sums depend on it */
-		last = min64(first + FEATURES_ROWS, rows.last);
+		last = rmf_min64(first + FEATURES_ROWS, rows.last);
 		memset(w->sums, 0, (size_t) (last - first) * (size_t) factors * sizeof(float));
 		status = sum_others(run, side, first, last, w, poll);
 		if (status != RMF_OK)
@@ -486,83 +441,10 @@ make_features(const rmf_run *run, rmf_side side, int64_t number, const workspace
 	return status;
 }
 
-static rmf_status
-validate_ratings(const rmf_run *run, int64_t task, const rmf_poll *poll)
-{
-	const rmf_ratings *held_out = &run->validation;
-	int32_t		dimensions = rmf_dimensions(&run->shape.problem);
-	rmf_rows	rows = slice(run, RMF_USERS, task);
-	rmf_validated sums = {0};
-
-	for (int64_t u = rows.first; u < rows.last; u++)
-	{
-		for (int64_t t = held_out->start[u]; t < held_out->start[u + 1]; t++)
-		{
-			double		error = held_out->value[t] -
-				rmf_als_score(&run->shape.problem, run->rows[RMF_USERS] + u * dimensions,
-							  run->rows[RMF_ITEMS] + (int64_t) held_out->column[t] * dimensions);
-
-			if (sums.n++ % POLL_RATINGS == 0 && rmf_poll_cancelled(poll))
-				return RMF_CANCELLED;
-			sums.sum += error * error;
-		}
-	}
-	run->validated_sums[task] = sums;
-	return RMF_OK;
-}
-
-static rmf_status
-validate_ranking(const rmf_run *run, int64_t task, const workspace *w, const rmf_poll *poll)
-{
-	const rmf_ratings *known = &run->ratings[RMF_USERS];
-	const rmf_ratings *held_out = &run->validation;
-	int64_t		n_items = run->shape.n[RMF_ITEMS];
-	int32_t		dimensions = rmf_dimensions(&run->shape.problem);
-	int64_t		first = task * validated_at_once(&run->shape);
-	int64_t		n = min64(run->counts->validated_users - first, validated_at_once(&run->shape));
-	rmf_validated sums = {0};
-
-	for (int64_t i = 0; i < n; i++)
-		memcpy(w->users + i * dimensions, run->rows[RMF_USERS] + (int64_t) run->validated[first + i] * dimensions,
-			   (size_t) dimensions * sizeof(float));
-	for (int64_t item = 0; item < n_items; item += SCORED_ITEMS)
-	{
-		if (rmf_poll_cancelled(poll))
-			return RMF_CANCELLED;
-		rmf_blas_gemm_nt((int) n, (int) min64(n_items - item, SCORED_ITEMS), dimensions, w->users, dimensions,
-						 run->rows[RMF_ITEMS] + item * dimensions, dimensions, w->scores + item, (int) n_items);
-	}
-
-	for (int64_t i = 0; i < n; i++)
-	{
-		int64_t		u = run->validated[first + i];
-		int64_t		at = known->start[u];
-		int64_t		of_user = held_out->start[u];
-		const int32_t *columns = w->column;
-
-		if (known->column != NULL)
-			columns = known->column + at;
-		else
-		{
-			rmf_status	status = load(known, u, u + 1, run->shape.window, w, poll);
-
-			if (status != RMF_OK)
-				return status;
-		}
-		if (rmf_poll_cancelled(poll))
-			return RMF_CANCELLED;
-		sums.sum += rmf_ranking_ndcg(n_items, w->scores + i * n_items, known->start[u + 1] - at, columns,
-								 held_out->start[u + 1] - of_user, held_out->column + of_user);
-		sums.n++;
-	}
-	run->validated_sums[task] = sums;
-	return RMF_OK;
-}
-
 rmf_status
 rmf_run_task(const rmf_run *run, rmf_phase phase, int64_t task, void *memory, const rmf_poll *poll)
 {
-	workspace	w;
+	rmf_run_workspace w;
 
 	if (task < 0 || task >= rmf_run_tasks(run, phase))
 		return RMF_BAD_ARGUMENT;
@@ -582,9 +464,7 @@ rmf_run_task(const rmf_run *run, rmf_phase phase, int64_t task, void *memory, co
 		case RMF_FEATURES_ITEMS:
 			return make_features(run, (rmf_side) (phase - RMF_FEATURES_USERS), task, &w, poll);
 		case RMF_VALIDATE:
-			if (validates_ranking(&run->shape))
-				return validate_ranking(run, task, &w, poll);
-			return validate_ratings(run, task, poll);
+			return rmf_validate_task(run, task, &w, poll);
 	}
 	return RMF_BAD_ARGUMENT;
 }
@@ -642,47 +522,6 @@ make_tasks(rmf_run *run, rmf_side side)
 	}
 }
 
-static uint64_t
-hash_of_user(const rmf_run *run, int64_t u)
-{
-	return rmf_mix64(run->keys[RMF_USERS][u] ^ rmf_mix64(run->shape.seed));
-}
-
-/* Chooses, of those who have ratings held out, the users with the smallest hashes. */
-static void
-choose_validated(rmf_run *run)
-{
-	const rmf_ratings *held_out = &run->validation;
-	int32_t    *chosen = run->validated;	/* by hash while they are chosen */
-	int64_t		n = 0;
-
-	for (int64_t u = 0; u < held_out->n_rows; u++)
-	{
-		uint64_t	hash;
-		int64_t		at;
-
-		if (held_out->start[u + 1] == held_out->start[u])
-			continue;
-		hash = hash_of_user(run, u);
-		if (n == RMF_VALIDATED_USERS && hash >= hash_of_user(run, chosen[n - 1]))
-			continue;
-		at = n < RMF_VALIDATED_USERS ? n++ : n - 1;
-		for (; at > 0 && hash_of_user(run, chosen[at - 1]) > hash; at--)
-			chosen[at] = chosen[at - 1];
-		chosen[at] = (int32_t) u;
-	}
-	for (int64_t i = 1; i < n; i++)
-	{
-		int32_t		moved = chosen[i];
-		int64_t		at = i;
-
-		for (; at > 0 && chosen[at - 1] > moved; at--)
-			chosen[at] = chosen[at - 1];
-		chosen[at] = moved;
-	}
-	run->counts->validated_users = n;
-}
-
 static int
 fits(const rmf_run *run, const rmf_ratings *ratings, rmf_side side)
 {
@@ -707,9 +546,7 @@ rmf_run_start(rmf_run *run, const rmf_leader *leader)
 
 	make_tasks(run, RMF_USERS);
 	make_tasks(run, RMF_ITEMS);
-	run->counts->validated_users = 0;
-	if (shape->n_validation > 0 && validates_ranking(shape))
-		choose_validated(run);
+	rmf_validate_start(run);
 
 	status = do_phase(run, RMF_START_USERS, leader);
 	if (status == RMF_OK)
@@ -729,7 +566,7 @@ prepare_rows_of_side(const rmf_run *run, rmf_side side, const rmf_leader *leader
 	if (status == RMF_OK)
 		status = do_phase(run, side == RMF_USERS ? RMF_PREPARE_USERS : RMF_PREPARE_ITEMS, leader);
 	if (status == RMF_OK && has_gram(&run->shape))
-		rmf_als_gram_finish(&run->shape.problem, slices_of(&run->shape, side), run->partial_gram, run->gram[side]);
+		rmf_als_gram_finish(&run->shape.problem, rmf_run_slices(&run->shape, side), run->partial_gram, run->gram[side]);
 	return status;
 }
 
@@ -739,7 +576,7 @@ prepare_side(const rmf_run *run, rmf_side side, const rmf_leader *leader)
 {
 	const rmf_problem *problem = &run->shape.problem;
 	rmf_side	other = rmf_other_side(side);
-	int64_t		slices = slices_of(&run->shape, side);
+	int64_t		slices = rmf_run_slices(&run->shape, side);
 	const float *gram = run->gram[side];
 	rmf_status	status = prepare_rows_of_side(run, side, leader);
 
@@ -797,50 +634,6 @@ add_up_loss(const rmf_run *run, rmf_loss *loss)
 }
 
 static rmf_status
-validate(const rmf_run *run, double *metric, const rmf_leader *leader)
-{
-	rmf_validated sums = {0};
-	rmf_status	status = do_phase(run, RMF_VALIDATE, leader);
-
-	*metric = NAN;
-	if (status != RMF_OK || run->shape.n_validation == 0)
-		return status;
-	for (int64_t task = 0; task < rmf_run_tasks(run, RMF_VALIDATE); task++)
-	{
-		sums.sum += run->validated_sums[task].sum;
-		sums.n += run->validated_sums[task].n;
-	}
-	*metric = sums.sum / (double) sums.n;
-	if (!validates_ranking(&run->shape))
-		*metric = sqrt(*metric);
-	return isfinite(*metric) ? RMF_OK : RMF_NOT_FINITE;
-}
-
-static int
-is_better(const rmf_run *run, double metric, double than)
-{
-	return validates_ranking(&run->shape) ? metric > than : metric < than;
-}
-
-/* Keeps all rows as the best, or brings the best back. */
-static rmf_status
-copy_rows(const rmf_run *run, float *const *from, float *const *to, const rmf_poll *poll)
-{
-	for (int side = 0; side < 2; side++)
-	{
-		int64_t		n = run->shape.n[side] * rmf_dimensions(&run->shape.problem);
-
-		for (int64_t at = 0; at < n; at += POLL_COPIES)
-		{
-			if (rmf_poll_cancelled(poll))
-				return RMF_CANCELLED;
-			memcpy(to[side] + at, from[side] + at, (size_t) min64(n - at, POLL_COPIES) * sizeof(float));
-		}
-	}
-	return RMF_OK;
-}
-
-static rmf_status
 iterate_once(const rmf_run *run, rmf_iteration *iteration, const rmf_leader *leader)
 {
 	rmf_status	status = do_phase(run, RMF_SOLVE_USERS, leader);
@@ -854,7 +647,9 @@ iterate_once(const rmf_run *run, rmf_iteration *iteration, const rmf_leader *lea
 	if (status == RMF_OK)
 		status = add_up_loss(run, &iteration->loss);
 	if (status == RMF_OK)
-		status = validate(run, &iteration->metric, leader);
+		status = do_phase(run, RMF_VALIDATE, leader);
+	if (status == RMF_OK)
+		status = rmf_validate_finish(run, &iteration->metric);
 	return status;
 }
 
@@ -873,7 +668,7 @@ prepare_both(const rmf_run *run, const rmf_leader *leader)
 static rmf_status
 bring_back_best(const rmf_run *run, const rmf_leader *leader)
 {
-	rmf_status	status = copy_rows(run, run->best, run->rows, leader->poll);
+	rmf_status	status = rmf_validate_copy_rows(run, run->best, run->rows, leader->poll);
 
 	if (status == RMF_OK && has_gram(&run->shape))
 		status = prepare_both(run, leader);
@@ -898,12 +693,13 @@ rmf_run_iterate(rmf_run *run, const rmf_stopping *stopping, const rmf_leader *le
 		status = iterate_once(run, &iteration, leader);
 		if (status != RMF_OK)
 			return status;
-		if (!validates || iteration.number == 1 || is_better(run, iteration.metric, outcome->kept.metric))
+		if (!validates || iteration.number == 1 ||
+			rmf_validate_is_better(run, iteration.metric, outcome->kept.metric))
 		{
 			iteration.best = iteration.number;
 			outcome->kept = iteration;
 			if (validates)
-				status = copy_rows(run, run->rows, run->best, leader->poll);
+				status = rmf_validate_copy_rows(run, run->rows, run->best, leader->poll);
 		}
 		outcome->iterations = iteration.number;
 		if (status == RMF_OK && stopping->done != NULL)

@@ -52,12 +52,24 @@
 #define FEATURES_LEAST_REGULARIZATION 1e-20
 
 /*
- * Logistic feedback, measured on gowalla with 64 factors, all items ranked:
- * recall@20 .158 with unobserved cells weighing .01; on a third of the users
- * .155, .150 with .003 and with .03, .127 with .1.  An unobserved cell adds a twentieth of its weight to the
- * size of a row.
+ * Logistic feedback.  An unobserved cell weighs four times the density, .01 at
+ * the least and 1 at the most.  Measured with 64 factors, all items ranked:
+ *
+ * gowalla, a density of .0007: recall@20 .158 with .01; on a third of the users
+ * .155, .150 with .003 and with .03, .127 with .1.
+ *
+ * A half of the pairs held out, densities .032 (ml-100k), .022 (ml-1m) and .008
+ * (online retail): NDCG@20 .539, .539, .260 where .01 gives .465, .378, .207;
+ * the log loss of the pairs that were not seen .1028, .0689, .0376 (.1045, .0751,
+ * .0379), the sum of their probabilities over the number that is positive .61,
+ * .75, .63 (.53, .65, .57).  Eight and fifteen times the density rank no better
+ * or little, and have a larger log loss: .1071, .0703, .0379 and .1126, .0741,
+ * .0386.  A fifth held out: four times gains NDCG by a half, the log loss holds.
+ *
+ * An unobserved cell adds a twentieth of its weight to the size of a row.
  */
-#define LOGISTIC_UNOBSERVED_WEIGHT 0.01
+#define LOGISTIC_UNOBSERVED_PER_DENSITY 4.0
+#define LOGISTIC_LEAST_UNOBSERVED 0.01
 #define LOGISTIC_REGULARIZATION 0.05
 #define LOGISTIC_SCALING 1.0
 #define LOGISTIC_BIAS_REGULARIZATION 1.0
@@ -220,11 +232,15 @@ resolve_implicit(rmf_settings *settings, int64_t n_users, int64_t n_items,
 }
 
 static void
-resolve_logistic(rmf_settings *settings)
+resolve_logistic(rmf_settings *settings, int64_t n_users, int64_t n_items,
+				 const rmf_csr_stats *ratings)
 {
+	double		density = (double) ratings->n_entries / ((double) n_users * (double) n_items);
+
 	if (settings->iterations == 0)
 		settings->iterations = LOGISTIC_ITERATIONS;
-	set_if_nan(&settings->unobserved_weight, LOGISTIC_UNOBSERVED_WEIGHT);
+	set_if_nan(&settings->unobserved_weight,
+			   fmin(fmax(LOGISTIC_UNOBSERVED_PER_DENSITY * density, LOGISTIC_LEAST_UNOBSERVED), 1));
 	set_if_nan(&settings->regularization, LOGISTIC_REGULARIZATION);
 	set_if_nan(&settings->regularization_scaling, LOGISTIC_SCALING);
 	set_if_nan(&settings->bias_regularization, LOGISTIC_BIAS_REGULARIZATION);
@@ -253,7 +269,7 @@ rmf_settings_resolve(rmf_settings *settings, int64_t n_users, int64_t n_items,
 	if (settings->feedback == RMF_EXPLICIT)
 		resolve_explicit(settings, ratings);
 	else if (settings->feedback == RMF_LOGISTIC)
-		resolve_logistic(settings);
+		resolve_logistic(settings, n_users, n_items, ratings);
 	else
 		*field = resolve_implicit(settings, n_users, n_items, ratings);
 	return *field == NULL ? RMF_OK : RMF_BAD_ARGUMENT;

@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes ();
 
-our @EXPORT = qw(new_node data_file load_xz load_orders measured sqlstate_of
+our @EXPORT = qw(new_node data_file load_xz load_orders split_orders measured sqlstate_of
 	taste_table fingerprint relations_of mips_functions start_sql wait_until_active cancel_and_wait readme_blocks run_blocks);
 
 # A running server with the extension in database postgres.
@@ -61,6 +61,27 @@ sub load_orders
 CREATE TABLE orders (invoice_no text, item_id text, quantity integer, invoice_date timestamp,
 	unit_price numeric, user_id integer, country text)});
 	load_xz($node, 'test/data/orders.csv.xz', 'orders', 'FORMAT csv, HEADER');
+	return;
+}
+
+# The same as "pairs" of customer and item, rated by the number of orders; a fifth
+# of them, chosen by hash, are in "shop_test" and the others in "shop_train".
+sub split_orders
+{
+	my ($node) = @_;
+
+	load_orders($node);
+	$node->safe_psql(
+		'postgres', q{
+CREATE TABLE pairs AS
+SELECT user_id, item_id, count(DISTINCT invoice_no)::integer AS rating,
+	('x' || left(md5(user_id || ':' || item_id), 8))::bit(32)::bigint % 5 = 0 AS held_out
+FROM orders WHERE quantity > 0 AND user_id IS NOT NULL
+GROUP BY 1, 2;
+CREATE TABLE shop_train AS SELECT user_id, item_id, rating FROM pairs WHERE NOT held_out;
+CREATE TABLE shop_test AS SELECT user_id, item_id FROM pairs WHERE held_out;
+CREATE INDEX ON shop_train (user_id, item_id);
+ANALYZE});
 	return;
 }
 

@@ -16,7 +16,7 @@ CREATE TABLE clicks AS SELECT user_id, item_id FROM ratings;
 SELECT users, items, ratings, (SELECT bool_and(l <= before) FROM (SELECT l, lag(l, 1, l) OVER (ORDER BY n) AS before
 		FROM unnest(loss) WITH ORDINALITY a(l, n)) x) AS falls
 	FROM train_model('odds', 'clicks', rating_col => NULL, feedback => 'logistic', factors => 4, solver => 'exact');
-SELECT feedback, settings -> 'unobserved_weight' AS unobserved_weight, settings -> 'iterations' AS iterations,
+SELECT feedback, abs((settings ->> 'unobserved_weight')::float8 - least(1, 4 * n_ratings / 2400.0)) < 1e-12 AS unobserved_weight, settings -> 'iterations' AS iterations,
 		settings ? 'alpha' AS alpha, cardinality(gram_users) AS gram_users, cardinality(gram_items) AS gram_items
 	FROM recmf_models WHERE model = 'odds';
 -- a probability, and the higher the more it is one
@@ -27,9 +27,10 @@ SELECT count(*) AS cells, bool_and(p > 0 AND p < 1) AS probabilities,
 SELECT predict(1, 4711, 'odds') AS unknown_item, predict(4711, 1, 'odds') AS unknown_user;
 -- recommend() gives the log-odds: the inner product and the logarithm of the unobserved's weight
 SELECT count(*) AS items, bool_and(abs(1 / (1 + exp(-r.score)) - predict(3, r.item_id, 'odds')) < 1e-6) AS sigmoid,
-		bool_and(abs(r.score - (ln(0.01) + inner_product(u.factor, i.factor))) < 1e-5) AS sums,
+		bool_and(abs(r.score - (ln((m.settings ->> 'unobserved_weight')::float8) + inner_product(u.factor, i.factor))) < 1e-5) AS sums,
 		count(*) FILTER (WHERE item_id % 2 = 1) > 5 AS taste
-	FROM recommend(3, 10, 'odds', exclude_seen => false) r JOIN odds_items i USING (item_id), odds_users u WHERE u.user_id = 3;
+	FROM recommend(3, 10, 'odds', exclude_seen => false) r JOIN odds_items i USING (item_id), odds_users u, recmf_models m
+	WHERE u.user_id = 3 AND m.model = 'odds' AND m.active;
 -- folding in gives near enough the user's own factor
 SELECT count(*) AS items, max(abs(f.score - r.score)) < 0.3 AS near
 	FROM recommend_for((SELECT array_agg(item_id::bigint) FROM clicks WHERE user_id = 3), k => 40, model => 'odds') f
@@ -37,7 +38,7 @@ SELECT count(*) AS items, max(abs(f.score - r.score)) < 0.3 AS near
 SELECT count(*) AS similar, count(*) FILTER (WHERE item_id % 2 = 0) >= 8 AS taste FROM similar_items(2, 10, 'odds');
 SELECT count(*) AS similar FROM similar_users(2, 10, 'odds');
 -- the aggregate gives the same
-SELECT feedback, settings -> 'unobserved_weight' AS unobserved_weight, (SELECT count(*) FROM user_factors(m)) AS users,
+SELECT feedback, settings ->> 'unobserved_weight' = (SELECT settings ->> 'unobserved_weight' FROM recmf_models WHERE model = 'odds' AND active) AS unobserved_weight, (SELECT count(*) FROM user_factors(m)) AS users,
 		(SELECT max(abs((i.factor <-> o.factor))) FROM item_factors(m) i JOIN odds_items o ON o.item_id::text = i.item_id) AS differ,
 		predict(m, 3, 5) = predict(3, 5, 'odds') AS same_prediction, predict(m, 3, 4711) AS unknown_item
 	FROM (SELECT mf_train(user_id, item_id, 1, '{"feedback": "logistic", "factors": 4, "solver": "exact"}') AS m FROM clicks) a,
@@ -92,6 +93,12 @@ CREATE TABLE graded AS
 SELECT count(*) FROM train_model('weighed', 'graded', weight_col => 'weight', feedback => 'explicit', factors => 2);
 SELECT abs(avg(predict(user_id, item_id, 'weighed')) FILTER (WHERE rating = 5) - 5) <
 		abs(avg(predict(user_id, item_id, 'weighed')) FILTER (WHERE rating = 1) - 1) AS heavier_fit_better FROM graded;
+-- mean and standard deviation, from which the regularization comes, are by weight
+SELECT abs(m.rating_mean - g.mean) < 1e-6 AS mean, abs((m.settings ->> 'regularization')::float8 - 1.25 * g.sd) < 1e-6 AS regularization,
+		abs(g.mean - g.unweighted) > 1 AS differ
+	FROM recmf_models m, (SELECT sum(weight * rating) / sum(weight) AS mean, avg(rating) AS unweighted,
+		sqrt(sum(weight * rating * rating) / sum(weight) - (sum(weight * rating) / sum(weight)) ^ 2) AS sd FROM graded) g
+	WHERE m.model = 'weighed' AND m.active;
 
 -- contradictions
 \set VERBOSITY default

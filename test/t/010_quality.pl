@@ -120,18 +120,9 @@ FROM ranked});
 # items are ranked by recommend(), which leaves out what was trained on.
 # Recall@20 is the share of a customer's held-out items among the first 20,
 # divided by the number of the held-out ones, averaged over customers.
-load_orders($node);
+split_orders($node);
 $node->safe_psql(
 	'postgres', q{
-CREATE TABLE pairs AS
-SELECT user_id, item_id, count(DISTINCT invoice_no)::integer AS rating,
-	('x' || left(md5(user_id || ':' || item_id), 8))::bit(32)::bigint % 5 = 0 AS held_out
-FROM orders WHERE quantity > 0 AND user_id IS NOT NULL
-GROUP BY 1, 2;
-CREATE TABLE shop_train AS SELECT user_id, item_id, rating FROM pairs WHERE NOT held_out;
-CREATE TABLE shop_test AS SELECT user_id, item_id FROM pairs WHERE held_out;
-CREATE INDEX ON shop_train (user_id, item_id);
-ANALYZE;
 SELECT FROM train_model('shop', 'shop_train');
 CREATE TABLE top_20 AS
 SELECT u.user_id, r.item_id, r.rank

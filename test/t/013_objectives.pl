@@ -63,7 +63,8 @@ SELECT count(*), avg(hits::float8 / n),
 	my ($ratio, $high, $low) = split /\|/, $node->safe_psql(
 		'postgres', q{
 WITH cells AS (
-	SELECT 1 / (1 + exp(-(ln(0.01) + inner_product(u.factor, i.factor)))) AS p,
+	SELECT 1 / (1 + exp(-(ln((SELECT (settings ->> 'unobserved_weight')::float8 FROM recmf_models WHERE model = 'odds' AND active)) +
+			inner_product(u.factor, i.factor)))) AS p,
 		EXISTS (SELECT FROM visits v WHERE v.user_id = u.user_id AND v.item_id = i.item_id) AS seen
 	FROM (SELECT user_id, factor FROM odds_users ORDER BY md5(user_id::text) LIMIT 20) u, odds_items i
 )
@@ -75,18 +76,9 @@ SELECT sum(p) / count(*) FILTER (WHERE seen),
 }
 
 # The shop's orders: non-negative factors lose little.
-load_orders($node);
+split_orders($node);
 $node->safe_psql(
 	'postgres', q{
-CREATE TABLE pairs AS
-SELECT user_id, item_id, count(DISTINCT invoice_no)::integer AS rating,
-	('x' || left(md5(user_id || ':' || item_id), 8))::bit(32)::bigint % 5 = 0 AS held_out
-FROM orders WHERE quantity > 0 AND user_id IS NOT NULL
-GROUP BY 1, 2;
-CREATE TABLE shop_train AS SELECT user_id, item_id, rating FROM pairs WHERE NOT held_out;
-CREATE TABLE shop_test AS SELECT user_id, item_id FROM pairs WHERE held_out;
-CREATE INDEX ON shop_train (user_id, item_id);
-ANALYZE;
 SELECT FROM train_model('free', 'shop_train', factors => 32);
 SELECT FROM train_model('parts', 'shop_train', factors => 32, nonnegative => true)});
 is( $node->safe_psql(

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "csr_fixture.h"
 #include "rmf_als.h"
 #include "rmf_objective.h"
 #include "rmf_random.h"
@@ -41,38 +42,18 @@ typedef struct model
 	rmf_loss	losses[1001];	/* by iteration, 1-based */
 } model;
 
-static inline void *
-allocate(size_t bytes)
-{
-	return aligned_alloc(64, (bytes / 64 + 1) * 64);
-}
-
-static inline rmf_csr
-make_csr(int64_t n_rows, int64_t n_columns, int64_t n)
-{
-	rmf_csr		csr = {n_rows, n_columns, 0, NULL, NULL, NULL, NULL};
-
-	csr.start = allocate((size_t) (n_rows + 1) * sizeof(int64_t));
-	csr.column = allocate((size_t) n * sizeof(int32_t));
-	csr.value = allocate((size_t) n * sizeof(float));
-	return csr;
-}
-
-/* Takes the triples, which are spoilt. */
 static inline dataset
 make_dataset(int64_t n_users, int64_t n_items, int64_t n, int32_t *user, int32_t *item,
 			 float *rating, rmf_merge merge)
 {
+	triples		t = {n, n_users, n_items, user, item, rating, NULL};
 	dataset		data;
-	int64_t    *scratch = allocate((size_t) (n_users + n_items + 1) * sizeof(int64_t));
 
-	data.by_user = make_csr(n_users, n_items, n);
-	data.by_item = make_csr(n_items, n_users, n);
-	if (rmf_csr_build(n, user, item, rating, merge, &data.by_user, scratch, NULL) != RMF_OK ||
-		rmf_csr_transpose(&data.by_user, &data.by_item, scratch, NULL) != RMF_OK)
-		abort();
-	rmf_csr_summarize(&data.by_user, &data.stats);
-	free(scratch);
+	data.by_user = make_csr(n_users, n_items, n, 0);
+	data.by_item = make_csr(n_items, n_users, n, 0);
+	reference_csr(t, merge, &data.by_user);
+	reference_transpose(&data.by_user, &data.by_item);
+	data.stats = summary_of(&data.by_user);
 	return data;
 }
 
@@ -112,14 +93,6 @@ random_dataset(int n_users, int n_items, double share, uint64_t seed, uint64_t o
 }
 
 static inline void
-free_csr(rmf_csr csr)
-{
-	free(csr.start);
-	free(csr.column);
-	free(csr.value);
-}
-
-static inline void
 free_dataset(dataset data)
 {
 	free_csr(data.by_user);
@@ -131,15 +104,6 @@ record_loss(void *arg, const rmf_iteration *iteration)
 {
 	((model *) arg)->losses[iteration->number] = iteration->loss;
 	return RMF_GO_ON;
-}
-
-static inline rmf_ratings
-ratings_of(const rmf_csr *csr)
-{
-	return (rmf_ratings) {
-		.n_rows = csr->n_rows, .n_columns = csr->n_columns, .n_entries = csr->n_entries,
-		.start = csr->start, .column = csr->column, .value = csr->value
-	};
 }
 
 /* Keys 1000, 1001, ... of users and 1, 2, ... of items. */

@@ -536,7 +536,7 @@ test_unit_of_ratings(rmf_feedback feedback)
 		scaled.by_user.value[t] *= 1024;
 		scaled.by_item.value[t] *= 1024;
 	}
-	rmf_csr_summarize(&scaled.by_user, &scaled.stats);
+	scaled.stats = summary_of(&scaled.by_user);
 	m = make_model(&data, settings_of(feedback, 10, 8));
 	other = make_model(&scaled, settings_of(feedback, 10, 8));
 	CHECK(train(m, &data, NULL) == RMF_OK);

@@ -111,11 +111,12 @@ test_logistic(double unobserved_weight, rmf_solver solver)
 
 /* With one bound after the other, a folded-in row is where the true objective of the row is flat. */
 static void
-test_logistic_fold_in(void)
+test_logistic_fold_in(double w)
 {
 	enum {USERS = 40, ITEMS = 30, D = 5};
 	dataset		data = random_dataset(USERS, ITEMS, 0.2, 4, 0);
-	model	   *m = make_model(&data, settings_of(RMF_LOGISTIC, D, 8));
+	rmf_settings settings = settings_of(RMF_LOGISTIC, D, 8);
+	model	   *m;
 	float		gram[(D + 1) * (D + 1)],
 				base[D + 1],
 				scale,
@@ -124,9 +125,10 @@ test_logistic_fold_in(void)
 	rmf_half_step step;
 	int64_t		at = data.by_user.start[2];
 	int64_t		n = data.by_user.start[3] - at;
-	double		w = 0.01,
-				size = w / 20 * ITEMS;
+	double		size = w / 20 * ITEMS;
 
+	settings.unobserved_weight = w;
+	m = make_model(&data, settings);
 	CHECK(train(m, &data, NULL) == RMF_OK);
 	CHECK(rmf_als_gram(&m->problem, USERS, m->users, m->gram_users, m->workspace, NULL) == RMF_OK);
 	CHECK(rmf_als_gram(&m->problem, ITEMS, m->items, m->gram_items, m->workspace, NULL) == RMF_OK);
@@ -396,7 +398,7 @@ test_settings_of_objectives(void)
 
 	rmf_settings_init(&settings, RMF_LOGISTIC);
 	CHECK(rmf_settings_resolve(&settings, 10, 10, &ratings, &field) == RMF_OK);
-	CHECK(settings.unobserved_weight == 0.01 && settings.iterations == 20 && isnan(settings.alpha));
+	CHECK(settings.unobserved_weight == 0.4 && settings.iterations == 20 && isnan(settings.alpha));
 	settings.nonnegative = 1;
 	CHECK(rmf_settings_resolve(&settings, 10, 10, &ratings, &field) == RMF_BAD_ARGUMENT && strcmp(field, "nonnegative") == 0);
 	settings.nonnegative = 0;
@@ -425,7 +427,9 @@ main(void)
 	/* heavier than the lightest observed cells, where the bound is a tangent */
 	test_logistic(0.9, RMF_SOLVER_EXACT);
 	test_logistic(0.01, RMF_SOLVER_CG);
-	test_logistic_fold_in();
+	test_logistic_fold_in(0.01);
+	test_logistic_fold_in(0.3);
+	test_logistic_fold_in(0.9);
 	test_implicit_features(RMF_SOLVER_EXACT);
 	test_implicit_features(RMF_SOLVER_CG);
 	test_features_inverse();

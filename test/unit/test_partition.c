@@ -1,6 +1,6 @@
 /*
  * test_partition.c
- *	  Matrices by partitions: against those by counting sorts, in any order of
+ *	  Matrices by partitions: against those made the plain way, in any order of
  *	  the entries, with duplicates and weights, in memory that comes in pieces,
  *	  at the edges, and under cancellation.
  */
@@ -9,52 +9,16 @@
 #include <string.h>
 
 #include "counting_poll.h"
-#include "rmf_csr.h"
+#include "csr_fixture.h"
 #include "rmf_partition.h"
 #include "rmf_random.h"
 #include "unit.h"
 
-typedef struct ratings
-{
-	int64_t		n;
-	int64_t		n_rows;
-	int64_t		n_columns;
-	int32_t    *row;
-	int32_t    *column;
-	float	   *value;
-	float	   *weight;			/* NULL: none */
-} ratings;
-
-static void *
-allocate(int64_t n, size_t size)
-{
-	return malloc(((size_t) n + 1) * size);
-}
-
-static ratings
-make_ratings(int64_t n, int64_t n_rows, int64_t n_columns, int weighted)
-{
-	ratings		r = {n, n_rows, n_columns, allocate(n, 4), allocate(n, 4), allocate(n, 4), NULL};
-
-	if (weighted)
-		r.weight = allocate(n, 4);
-	return r;
-}
-
-static void
-free_ratings(ratings r)
-{
-	free(r.row);
-	free(r.column);
-	free(r.value);
-	free(r.weight);
-}
-
 /* Rows of very different lengths, the first one long; some pairs several times. */
-static ratings
-random_ratings(int64_t n, int64_t n_rows, int64_t n_columns, int weighted, uint64_t seed)
+static triples
+random_triples(int64_t n, int64_t n_rows, int64_t n_columns, int weighted, uint64_t seed)
 {
-	ratings		r = make_ratings(n, n_rows, n_columns, weighted);
+	triples		r = make_triples(n, n_rows, n_columns, weighted);
 
 	for (int64_t t = 0; t < n; t++)
 	{
@@ -70,62 +34,17 @@ random_ratings(int64_t n, int64_t n_rows, int64_t n_columns, int weighted, uint6
 	return r;
 }
 
-static void
-shuffle(ratings r, uint64_t seed)
-{
-	for (int64_t i = r.n - 1; i > 0; i--)
-	{
-		int64_t		j = (int64_t) (rmf_mix64(seed + (uint64_t) i) % (uint64_t) (i + 1));
-		int32_t		row = r.row[i],
-					column = r.column[i];
-		float		value = r.value[i];
-
-		r.row[i] = r.row[j];
-		r.column[i] = r.column[j];
-		r.value[i] = r.value[j];
-		r.row[j] = row;
-		r.column[j] = column;
-		r.value[j] = value;
-		if (r.weight != NULL)
-		{
-			float		weight = r.weight[i];
-
-			r.weight[i] = r.weight[j];
-			r.weight[j] = weight;
-		}
-	}
-}
-
-static rmf_csr
-make_csr(int64_t n_rows, int64_t n_columns, int64_t n, int weighted)
-{
-	rmf_csr		csr = {n_rows, n_columns, -1, allocate(n_rows, 8), allocate(n, 4), allocate(n, 4), NULL};
-
-	if (weighted)
-		csr.weight = allocate(n, 4);
-	return csr;
-}
-
-static void
-free_csr(rmf_csr csr)
-{
-	free(csr.start);
-	free(csr.column);
-	free(csr.value);
-	free(csr.weight);
-}
-
 #define MAX_PIECES 1000
 
 /* Both orientations; entries come in blocks, and memory for each when it is needed. */
 static rmf_status
-build(ratings r, const int32_t *row_label, const int32_t *column_label, int64_t block, rmf_merge merge,
+build(triples r, const int32_t *row_label, const int32_t *column_label, int64_t block, rmf_merge merge,
 	  rmf_csr *by_row, rmf_csr *by_column, const rmf_poll *poll)
 {
 	rmf_partition *partition = malloc(sizeof(rmf_partition));
 	int64_t		larger = r.n_rows > r.n_columns ? r.n_rows : r.n_columns;
 	int64_t    *count = calloc((size_t) larger + 1, 8);
-	uint16_t   *bucket = allocate(larger, 2);
+	uint16_t   *bucket = allocate((size_t) larger * sizeof(uint16_t));
 	void	   *piece[MAX_PIECES];
 	void	   *scratch = NULL;
 	int			n_pieces = 0;
@@ -192,35 +111,31 @@ equal(rmf_csr a, rmf_csr b)
 		(a.weight == NULL || memcmp(a.weight, b.weight, n * 4) == 0);
 }
 
-/* Entry for entry what the counting sorts make, bit for bit; in any order. */
+/* Entry for entry what the plain way makes, bit for bit; in any order. */
 static void
-test_against_counting_sort(int64_t n, int64_t n_rows, int64_t n_columns, rmf_merge merge)
+test_against_reference(int64_t n, int64_t n_rows, int64_t n_columns, rmf_merge merge)
 {
-	ratings		r = random_ratings(n, n_rows, n_columns, 0, 1);
+	triples		r = random_triples(n, n_rows, n_columns, 0, 1);
 	rmf_csr		wanted = make_csr(n_rows, n_columns, n, 0);
 	rmf_csr		transposed = make_csr(n_columns, n_rows, n, 0);
 	rmf_csr		by_row = make_csr(n_rows, n_columns, n, 0);
 	rmf_csr		by_column = make_csr(n_columns, n_rows, n, 0);
-	ratings		copy = make_ratings(n, n_rows, n_columns, 0);
-	int64_t    *scratch = allocate(n_rows > n_columns ? n_rows : n_columns, 8);
 
-	memcpy(copy.row, r.row, (size_t) n * 4);
-	memcpy(copy.column, r.column, (size_t) n * 4);
-	memcpy(copy.value, r.value, (size_t) n * 4);
-	CHECK(rmf_csr_build(n, copy.row, copy.column, copy.value, merge, &wanted, scratch, NULL) == RMF_OK);
-	CHECK(rmf_csr_transpose(&wanted, &transposed, scratch, NULL) == RMF_OK);
+	/* a sum of such values depends on the order in which they are added */
+	for (int64_t t = 0; t < n; t += 3)
+		r.value[t] *= t % 2 ? 1e12f : -1e12f;
+	reference_csr(r, merge, &wanted);
+	reference_transpose(&wanted, &transposed);
 
 	CHECK(build(r, NULL, NULL, n, merge, &by_row, &by_column, NULL) == RMF_OK);
 	CHECK(equal(by_row, wanted) && equal(by_column, transposed));
 	for (uint64_t seed = 1; seed <= 2; seed++)
 	{
-		shuffle(r, seed * 7919);
+		shuffle_triples(r, seed * 7919);
 		CHECK(build(r, NULL, NULL, n / 7 + 1, merge, &by_row, &by_column, NULL) == RMF_OK);
 		CHECK(equal(by_row, wanted) && equal(by_column, transposed));
 	}
-	free(scratch);
-	free_ratings(copy);
-	free_ratings(r);
+	free_triples(r);
 	free_csr(wanted);
 	free_csr(transposed);
 	free_csr(by_row);
@@ -230,8 +145,8 @@ test_against_counting_sort(int64_t n, int64_t n_rows, int64_t n_columns, rmf_mer
 static void
 test_labels(void)
 {
-	ratings		r = random_ratings(5000, 60, 40, 0, 2);
-	ratings		labelled = random_ratings(5000, 60, 40, 0, 2);
+	triples		r = random_triples(5000, 60, 40, 0, 2);
+	triples		labelled = random_triples(5000, 60, 40, 0, 2);
 	rmf_csr		a = make_csr(60, 40, 5000, 0);
 	rmf_csr		b = make_csr(60, 40, 5000, 0);
 	int32_t		row_label[60],
@@ -249,52 +164,89 @@ test_labels(void)
 	CHECK(build(r, row_label, column_label, 1000, RMF_MERGE_SUM, &a, NULL, NULL) == RMF_OK);
 	CHECK(build(labelled, NULL, NULL, 1000, RMF_MERGE_SUM, &b, NULL, NULL) == RMF_OK);
 	CHECK(equal(a, b));
-	free_ratings(r);
-	free_ratings(labelled);
+	free_triples(r);
+	free_triples(labelled);
 	free_csr(a);
 	free_csr(b);
 }
 
-/* The mean by weight, and the sum of the weights, against sums in a dense matrix. */
+/* Sums, or means by weight with the sums of weights, against sums in a dense matrix. */
 static void
-test_weights(int64_t n)
+test_against_dense(int64_t n, rmf_merge merge, int weighted)
 {
-	ratings		r = random_ratings(n, 30, 20, 1, 3);
-	rmf_csr		by_row = make_csr(30, 20, n, 1);
-	rmf_csr		by_column = make_csr(20, 30, n, 1);
-	rmf_csr		again = make_csr(30, 20, n, 1);
+	triples		r = random_triples(n, 30, 20, weighted, 3);
+	rmf_csr		by_row = make_csr(30, 20, n, weighted);
+	rmf_csr		by_column = make_csr(20, 30, n, weighted);
+	rmf_csr		again = make_csr(30, 20, n, weighted);
 	double		sum[30][20] = {{0}};
 	double		weight[30][20] = {{0}};
 	int64_t		at = 0;
 
 	for (int64_t t = 0; t < n; t++)
 	{
-		sum[r.row[t]][r.column[t]] += (double) r.weight[t] * r.value[t];
-		weight[r.row[t]][r.column[t]] += r.weight[t];
+		double		w = weighted ? r.weight[t] : 1;
+
+		sum[r.row[t]][r.column[t]] += w * r.value[t];
+		weight[r.row[t]][r.column[t]] += w;
 	}
-	CHECK(build(r, NULL, NULL, 100, RMF_MERGE_MEAN, &by_row, &by_column, NULL) == RMF_OK);
+	CHECK(build(r, NULL, NULL, 100, merge, &by_row, &by_column, NULL) == RMF_OK);
 	for (int i = 0; i < 30; i++)
 		for (int j = 0; j < 20; j++)
 		{
 			if (weight[i][j] == 0)
 				continue;
+			if (merge == RMF_MERGE_MEAN)
+				sum[i][j] /= weight[i][j];
 			CHECK(by_row.column[at] == j);
-			CHECK_NEAR(by_row.value[at], sum[i][j] / weight[i][j], 1e-6 * fabs(by_row.value[at]));
-			CHECK_NEAR(by_row.weight[at], weight[i][j], 1e-6 * weight[i][j]);
+			CHECK_NEAR(by_row.value[at], sum[i][j], 1e-6 * fabs(sum[i][j]));
+			if (weighted)
+				CHECK_NEAR(by_row.weight[at], weight[i][j], 1e-6 * weight[i][j]);
 			at++;
 		}
 	CHECK(at == by_row.n_entries);
-	for (int j = 0; j < 20; j++)
+	for (int j = 0; weighted && j < 20; j++)
 		for (int64_t e = by_column.start[j]; e < by_column.start[j + 1]; e++)
 			CHECK_NEAR(by_column.weight[e], weight[by_column.column[e]][j], 1e-6 * by_column.weight[e]);
 
-	shuffle(r, 11);
-	CHECK(build(r, NULL, NULL, n, RMF_MERGE_MEAN, &again, NULL, NULL) == RMF_OK);
+	shuffle_triples(r, 11);
+	CHECK(build(r, NULL, NULL, n, merge, &again, NULL, NULL) == RMF_OK);
 	CHECK(equal(again, by_row));
-	free_ratings(r);
+	free_triples(r);
 	free_csr(by_row);
 	free_csr(by_column);
 	free_csr(again);
+}
+
+/* A single pair, many times: the whole matrix is one entry. */
+static void
+test_long_run(void)
+{
+	const int64_t n = 100003;
+	triples		r = make_triples(n, 1, 1, 0);
+	rmf_csr		csr = make_csr(1, 1, n, 0);
+	float		sum;
+
+	for (int64_t t = 0; t < n; t++)
+	{
+		r.row[t] = r.column[t] = 0;
+		r.value[t] = (float) ((t * 7919) % n);	/* a permutation */
+	}
+	CHECK(build(r, NULL, NULL, n, RMF_MERGE_SUM, &csr, NULL, NULL) == RMF_OK);
+	CHECK(csr.n_entries == 1);
+	CHECK(csr.value[0] == (float) ((double) n * (double) (n - 1) / 2));
+	CHECK(build(r, NULL, NULL, n, RMF_MERGE_MEAN, &csr, NULL, NULL) == RMF_OK);
+	CHECK(csr.value[0] == (float) ((double) (n - 1) / 2));
+
+	/* large and small terms cancel: right in one order only, so the order must be fixed */
+	for (int64_t t = 0; t < n; t++)
+		r.value[t] = t % 2 ? 1e30f * (float) t : -1e30f * (float) (t + 1) + 1e22f;
+	CHECK(build(r, NULL, NULL, n, RMF_MERGE_SUM, &csr, NULL, NULL) == RMF_OK);
+	sum = csr.value[0];
+	shuffle_triples(r, 5);
+	CHECK(build(r, NULL, NULL, n, RMF_MERGE_SUM, &csr, NULL, NULL) == RMF_OK);
+	CHECK(csr.value[0] == sum);
+	free_triples(r);
+	free_csr(csr);
 }
 
 static void
@@ -304,7 +256,7 @@ test_edges(void)
 				column[4] = {1, 0, 1, 1};
 	float		value[4] = {3e38f, 1, 3e38f, 2},
 				weight[4] = {1, 1, 1, 1};
-	ratings		r = {4, 3, 2, row, column, value, NULL};
+	triples		r = {4, 3, 2, row, column, value, NULL};
 	rmf_csr		csr = make_csr(3, 2, 4, 1);
 	rmf_partition *partition = malloc(sizeof(rmf_partition));
 	int64_t		count[3] = {2, -1, 2};
@@ -314,6 +266,12 @@ test_edges(void)
 	CHECK(build(r, NULL, NULL, 1, RMF_MERGE_SUM, &csr, NULL, NULL) == RMF_NOT_FINITE);
 	CHECK(build(r, NULL, NULL, 1, RMF_MERGE_MEAN, &csr, NULL, NULL) == RMF_OK);
 	CHECK(csr.n_entries == 3 && csr.value[0] == 3e38f && csr.start[1] == 1 && csr.start[2] == 1 && csr.start[3] == 3);
+	value[0] = -3e38f;
+	CHECK(build(r, NULL, NULL, 4, RMF_MERGE_SUM, &csr, NULL, NULL) == RMF_OK);
+	CHECK(csr.n_entries == 3 && csr.value[0] == 0);
+	value[1] = 1e-45f;
+	CHECK(build(r, NULL, NULL, 4, RMF_MERGE_MEAN, &csr, NULL, NULL) == RMF_OK);
+	CHECK(csr.value[csr.start[2]] == 1e-45f);
 	value[0] = NAN;
 	CHECK(build(r, NULL, NULL, 4, RMF_MERGE_MEAN, &csr, NULL, NULL) == RMF_NOT_FINITE);
 	value[0] = 1;
@@ -354,8 +312,8 @@ test_most_memory(void)
 		for (int64_t of_row = 1; of_row <= n; of_row = of_row * 7 + 5)
 		{
 			int64_t		n_rows = n / of_row;
-			int64_t    *count = allocate(n_rows, 8);
-			uint16_t   *bucket = allocate(n_rows, 2);
+			int64_t    *count = allocate((size_t) n_rows * sizeof(int64_t));
+			uint16_t   *bucket = allocate((size_t) n_rows * sizeof(uint16_t));
 			rmf_partition *partition = malloc(sizeof(rmf_partition));
 
 			for (int64_t i = 0; i < n_rows; i++)
@@ -374,7 +332,7 @@ static void
 test_cancel(void)
 {
 	const int64_t n = 200000;
-	ratings		r = random_ratings(n, 500, 3000, 0, 4);
+	triples		r = random_triples(n, 500, 3000, 0, 4);
 	rmf_csr		by_row = make_csr(500, 3000, n, 0);
 	rmf_csr		by_column = make_csr(3000, 500, n, 0);
 	counting_poll counter;
@@ -389,7 +347,7 @@ test_cancel(void)
 	for (long at = 1; at <= polls; at++)
 		CHECK(build(r, NULL, NULL, n, RMF_MERGE_SUM, &by_row, &by_column, start_poll(&counter, at)) == RMF_CANCELLED &&
 			  counter.calls == at);
-	free_ratings(r);
+	free_triples(r);
 	free_csr(by_row);
 	free_csr(by_column);
 }
@@ -401,15 +359,18 @@ main(void)
 
 	for (int i = 0; i < 5; i++)
 	{
-		test_against_counting_sort(sizes[i], 40, 30, RMF_MERGE_SUM);
-		test_against_counting_sort(sizes[i], 3000, 1, RMF_MERGE_MEAN);
-		test_against_counting_sort(sizes[i], 1, 2000, RMF_MERGE_MEAN);
-		test_against_counting_sort(sizes[i], 20000, 300000, RMF_MERGE_SUM);
+		test_against_reference(sizes[i], 40, 30, RMF_MERGE_SUM);
+		test_against_reference(sizes[i], 3000, 1, RMF_MERGE_MEAN);
+		test_against_reference(sizes[i], 1, 2000, RMF_MERGE_MEAN);
+		test_against_reference(sizes[i], 20000, 300000, RMF_MERGE_SUM);
 	}
-	test_against_counting_sort(40000, 1000000, 1500000, RMF_MERGE_SUM);
+	test_against_reference(40000, 1000000, 1500000, RMF_MERGE_SUM);
 	test_labels();
-	test_weights(10);
-	test_weights(20000);
+	test_against_dense(10, RMF_MERGE_MEAN, 1);
+	test_against_dense(20000, RMF_MERGE_MEAN, 1);
+	test_against_dense(20000, RMF_MERGE_MEAN, 0);
+	test_against_dense(20000, RMF_MERGE_SUM, 0);
+	test_long_run();
 	test_edges();
 	test_most_memory();
 	test_cancel();

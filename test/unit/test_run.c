@@ -423,7 +423,7 @@ forget(history *h)
 static rmf_csr
 hold_out(dataset *data, double share)
 {
-	rmf_csr		held = make_csr(data->by_user.n_rows, data->by_user.n_columns, data->by_user.n_entries);
+	rmf_csr		held = make_csr(data->by_user.n_rows, data->by_user.n_columns, data->by_user.n_entries, 0);
 
 	for (int side = 0; side < 2; side++)
 	{
@@ -460,7 +460,7 @@ hold_out(dataset *data, double share)
 		if (side == RMF_USERS)
 			held.start[held.n_rows] = held.n_entries = n_held;
 	}
-	rmf_csr_summarize(&data->by_user, &data->stats);
+	data->stats = summary_of(&data->by_user);
 	return held;
 }
 

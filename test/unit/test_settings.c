@@ -12,7 +12,7 @@
 static rmf_csr_stats
 some_ratings(void)
 {
-	rmf_csr_stats ratings = {1000, 3000, 3, 0.8, 1, 5, 640};
+	rmf_csr_stats ratings = {1000, 3000, 3, 0.8, 1, 5, 640, 1000};
 
 	return ratings;
 }
@@ -102,6 +102,27 @@ test_rules_explicit(void)
 	CHECK(settings.regularization > 0);
 }
 
+/* Four times the density, between a hundredth and one. */
+static void
+test_rules_logistic(void)
+{
+	static const int64_t n_users[] = {50, 100, 1000, 500, 25},
+				n_items[] = {40, 100, 100, 1000, 41};
+	static const double wanted[] = {1, 0.4, 0.04, 0.01, 1000 * 4.0 / (25 * 41)};
+
+	for (int i = 0; i < 5; i++)
+	{
+		rmf_csr_stats ratings = some_ratings();
+		rmf_settings settings;
+		const char *field;
+
+		rmf_settings_init(&settings, RMF_LOGISTIC);
+		CHECK(rmf_settings_resolve(&settings, n_users[i], n_items[i], &ratings, &field) == RMF_OK);
+		CHECK_NEAR(settings.unobserved_weight, wanted[i] > 1 ? 1 : wanted[i], 1e-12);
+		CHECK(settings.factors == 64 && settings.iterations == 20 && settings.regularization == 0.05);
+	}
+}
+
 static void
 test_given_settings_stay(void)
 {
@@ -177,6 +198,7 @@ main(void)
 {
 	test_rules_implicit();
 	test_rules_explicit();
+	test_rules_logistic();
 	test_given_settings_stay();
 	test_refused();
 	return unit_report("settings");

@@ -15,24 +15,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 . test/lib.sh
-unset MAKEFLAGS MAKELEVEL MFLAGS
 
 SCALE=${1:-1}
 TRIES=${2:-3}
 [ $# -gt 2 ] && FACTORS="${*:3}" || FACTORS=64
 
-find_postgres
-install_packages gcc libc6-dev make libopenblas-serial-dev $PG_PACKAGES
-make_work_directory bench
-copy_sources build/bench
-make -s -C build/bench all PG_CONFIG="$PG_CONFIG" >"$WORK/build.log" 2>&1 || { cat "$WORK/build.log" >&2; exit 1; }
-make -s -C build/bench bench-train-program >"$WORK/build.log" 2>&1 || { cat "$WORK/build.log" >&2; exit 1; }
-make_private_server build/bench
-start_cluster
-"$PGBIN/createdb" bench
-psql() { "$PGBIN/psql" -X -q -d bench -v ON_ERROR_STOP=1 "$@"; }
+make_bench_server bench-train-program
 psql <<-'EOF'
-	CREATE EXTENSION recmf;
 	CREATE TABLE shuffled (user_id integer, item_id integer, rating real);
 	CREATE TABLE by_user (LIKE shuffled);
 EOF

@@ -10,22 +10,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 . test/lib.sh
-unset MAKEFLAGS MAKELEVEL MFLAGS
 
 SECONDS_EACH=${1:-5}
 [ $# -gt 0 ] && shift
 [ $# -gt 0 ] || set -- 3700 27000
 
-find_postgres
-install_packages gcc libc6-dev make libopenblas-serial-dev $PG_PACKAGES
-make_work_directory bench
-copy_sources build/bench
-make -s -C build/bench all PG_CONFIG="$PG_CONFIG" >"$WORK/build.log" 2>&1 || { cat "$WORK/build.log" >&2; exit 1; }
-make_private_server build/bench
-start_cluster
-"$PGBIN/createdb" bench
-psql() { "$PGBIN/psql" -X -q -d bench -v ON_ERROR_STOP=1 "$@"; }
-psql -c 'CREATE EXTENSION recmf'
+make_bench_server
 
 # time_script NAME SCRIPT: a line of the table; the first one is what the others are compared with
 first=

@@ -29,6 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "csr_fixture.h"
 #include "rmf_als.h"
 #include "rmf_blas.h"
 #include "rmf_objective.h"
@@ -73,19 +74,6 @@ now(void)
 	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
 }
 
-static void *
-allocate(size_t bytes)
-{
-	void	   *memory = aligned_alloc(64, (bytes / 64 + 1) * 64);
-
-	if (memory == NULL)
-	{
-		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
-		exit(1);
-	}
-	return memory;
-}
-
 static void
 check(rmf_status status, const char *doing)
 {
@@ -93,17 +81,6 @@ check(rmf_status status, const char *doing)
 		return;
 	fprintf(stderr, "%s: %s\n", doing, rmf_status_message(status));
 	exit(1);
-}
-
-static rmf_csr
-make_csr(int64_t n_rows, int64_t n_columns, int64_t n)
-{
-	rmf_csr		csr = {n_rows, n_columns, 0, NULL, NULL, NULL, NULL};
-
-	csr.start = allocate((size_t) (n_rows + 1) * sizeof(int64_t));
-	csr.column = allocate((size_t) n * sizeof(int32_t));
-	csr.value = allocate((size_t) n * sizeof(float));
-	return csr;
 }
 
 /* Lengths are log-normal; so are popularities, up to the number of users. */
@@ -115,14 +92,11 @@ make_data(double scale, uint64_t seed, rmf_csr *by_user, rmf_csr *by_item)
 	int64_t		n_ratings = (int64_t) (N_RATINGS * scale);
 	int64_t		room = n_ratings + n_ratings / 8 + LONGEST_ROW;
 	int64_t		n = 0;
-	int32_t    *user = allocate((size_t) room * sizeof(int32_t));
-	int32_t    *item = allocate((size_t) room * sizeof(int32_t));
-	float	   *rating = allocate((size_t) room * sizeof(float));
+	triples		t = make_triples(room, n_users, n_items, 0);
 	double	   *until = allocate((size_t) n_items * sizeof(double));
 	double	   *length = allocate((size_t) n_users * sizeof(double));
 	int32_t    *taken = allocate((size_t) n_items * sizeof(int32_t));
 	int32_t    *guide = allocate(65537 * sizeof(int32_t));
-	int64_t    *scratch = allocate((size_t) (n_users + n_items + 1) * sizeof(int64_t));
 	double		weights = 0,
 				lengths = 0;
 
@@ -167,25 +141,23 @@ make_data(double scale, uint64_t seed, rmf_csr *by_user, rmf_csr *by_item)
 				 taste != tastes / TASTES / TASTES % TASTES && uniform() < 0.75))
 				continue;
 			taken[i] = u;
-			user[n] = u;
-			item[n] = i;
-			rating[n++] = (float) (0.5 * (1 + floor(10 * sqrt(uniform()))));
+			t.row[n] = u;
+			t.column[n] = i;
+			t.value[n++] = (float) (0.5 * (1 + floor(10 * sqrt(uniform()))));
 			got++;
 		}
 	}
 
-	*by_user = make_csr(n_users, n_items, n);
-	check(rmf_csr_build(n, user, item, rating, RMF_MERGE_SUM, by_user, scratch, NULL), "build");
-	*by_item = make_csr(n_items, n_users, n);
-	check(rmf_csr_transpose(by_user, by_item, scratch, NULL), "transpose");
-	free(user);
-	free(item);
-	free(rating);
+	t.n = n;
+	*by_user = make_csr(n_users, n_items, n, 0);
+	reference_csr(t, RMF_MERGE_SUM, by_user);
+	*by_item = make_csr(n_items, n_users, n, 0);
+	reference_transpose(by_user, by_item);
+	free_triples(t);
 	free(until);
 	free(length);
 	free(taken);
 	free(guide);
-	free(scratch);
 }
 
 /* A whole half-step as one would write it over BLAS and LAPACK, gathering what stays in the cache. */
@@ -357,14 +329,13 @@ bench_factors(bench *b, int factors, int iterations, int slow_iterations)
 				n_items = b->by_item.n_rows;
 	size_t		square = (size_t) factors * (size_t) factors * sizeof(float);
 	rmf_settings settings;
-	rmf_csr_stats stats;
+	rmf_csr_stats stats = summary_of(&b->by_user);
 	const char *field;
 	double		reference = 0;
 
 	rmf_settings_init(&settings, RMF_IMPLICIT);
 	settings.factors = factors;
 	settings.seed = b->seed;
-	rmf_csr_summarize(&b->by_user, &stats);
 	check(rmf_settings_resolve(&settings, n_users, n_items, &stats, &field), "settings");
 	rmf_problem_init(&b->problem, &settings, &stats);
 	/* memory for every solver */
@@ -493,10 +464,7 @@ run_together(const bench *b, int processes, int iterations)
 	{
 		const rmf_csr *csr = matrices[side];
 
-		m.run.ratings[side] = (rmf_ratings) {
-			.n_rows = csr->n_rows, .n_columns = csr->n_columns, .n_entries = csr->n_entries,
-			.start = csr->start, .column = csr->column, .value = csr->value
-		};
+		m.run.ratings[side] = ratings_of(csr);
 		for (int64_t r = 0; r < csr->n_rows; r++)
 			m.run.keys[side][r] = (uint64_t) r;
 	}
@@ -541,10 +509,9 @@ bench_processes(bench *b, rmf_feedback feedback, int factors, int iterations, in
 	double		alone[REPEATS],
 				together[REPEATS];
 	rmf_settings settings;
-	rmf_csr_stats stats;
+	rmf_csr_stats stats = summary_of(&b->by_user);
 	const char *field;
 
-	rmf_csr_summarize(&b->by_user, &stats);
 	rmf_settings_init(&settings, feedback);
 	settings.factors = factors;
 	check(rmf_settings_resolve(&settings, b->by_user.n_rows, b->by_item.n_rows, &stats, &field), "settings");
