@@ -324,18 +324,19 @@ extern bool recmf_mips_run_end(RecmfMipsRunWriter *writer, RecmfMipsRun *run);
 extern bool recmf_mips_lock_change(Relation index, bool wait);
 extern void recmf_mips_unlock_change(Relation index);
 
+#define RECMF_MIPS_INSERT_RUNS 8
 #define RECMF_MIPS_INSERT_EAGERNESS 1
 #define RECMF_MIPS_VACUUM_EAGERNESS 4
 
 /*
  * Under the lock of change: all of the tail but its last page, if it has more
- * than least_tail pages, and the runs that are at most "eagerness" times as
- * large as all smaller ones, become one run.  live: entries of each run, or
+ * than least_tail pages, and, if there are least_runs or more, the runs that are at
+ * most "eagerness" times as large as all smaller ones, become one run.  live: entries of each run, or
  * NULL for what META says.  memory: kilobytes.  Returns how many pages it has
  * retired.
  */
 extern uint32 recmf_mips_merge(Relation index, const int64 *live, uint32 least_tail,
-							   int eagerness, int memory);
+							   int least_runs, int eagerness, int memory);
 
 /* The next generation, from META on a page that the caller writes; an error when none is left. */
 extern uint32 recmf_mips_take_generation(Relation index, RecmfMipsMeta *meta);

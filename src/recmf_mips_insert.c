@@ -136,7 +136,8 @@ fold(Relation index)
 {
 	if (!recmf_mips_lock_change(index, false))
 		return;
-	recmf_mips_merge(index, NULL, RECMF_MIPS_TAIL_LIMIT - 1, RECMF_MIPS_INSERT_EAGERNESS, work_mem);
+	recmf_mips_merge(index, NULL, RECMF_MIPS_TAIL_LIMIT - 1, RECMF_MIPS_INSERT_RUNS,
+					 RECMF_MIPS_INSERT_EAGERNESS, work_mem);
 	recmf_mips_unlock_change(index);
 }
 

@@ -13,12 +13,13 @@
  * written leaves the pages of the new run, one after it those of the old ones:
  * VACUUM finds both, since their generation is none that META names.
  *
- * How many runs there are: INSERT merges the smallest runs as long as the next
- * is no larger than all so far.  So each is larger than all smaller ones
- * together, their number is at most the logarithm of the number of entries, and
- * each entry is written again as often.  VACUUM merges while the next is at
- * most RECMF_MIPS_VACUUM_EAGERNESS times as large, and whatever has lost more
- * than half of its entries.
+ * How many runs there are: once there are RECMF_MIPS_INSERT_RUNS, INSERT merges
+ * the smallest as long as the next is no larger than all so far.  What that
+ * leaves are runs of which each is larger than all smaller ones together: their
+ * number is at most the logarithm of the number of entries, and each entry is
+ * written again about as often.  VACUUM merges while the next is at most
+ * RECMF_MIPS_VACUUM_EAGERNESS times as large, and whatever has lost more than
+ * half of its entries.
  *
  * Memory: "memory" kilobytes of the run's writer, the blocks of the tail, a page
  * for each level of a directory.
@@ -136,10 +137,14 @@ BlockNumber *
 recmf_mips_chain(Relation index, RecmfMipsKind kind, uint32 generation, BlockNumber first,
 				 uint32 n, const RecmfMipsLayout *layout)
 {
-	BlockNumber *blocks = palloc_extended(sizeof(BlockNumber) * Max(n, 1), MCXT_ALLOC_HUGE);
+	BlockNumber *blocks;
 	BlockNumber block = first;
 	uint32		i;
 
+	if (n > RelationGetNumberOfBlocks(index))
+		recmf_mips_corrupted(index, RECMF_MIPS_META_BLOCK, "A chain has %u pages, the index %u.", n,
+							 RelationGetNumberOfBlocks(index));
+	blocks = palloc_extended(sizeof(BlockNumber) * Max(n, 1), MCXT_ALLOC_HUGE);
 	for (i = 0; i < n; i++)
 	{
 		Buffer		buffer;
@@ -227,6 +232,7 @@ add_visited(Relation index, const RecmfMipsLayout *layout, RecmfMipsKind kind,
  * Which runs to write anew, beside n_folded entries of the tail: from the
  * smallest on as long as the next has at most "eagerness" times as many entries
  * as all before it; those that are half empty; more where META would be full.
+ * An eagerness of 0 spares the first of these.
  */
 static int
 choose_runs(const RecmfMipsMeta *meta, const int64 *live, int64 n_folded, int eagerness,
@@ -256,7 +262,7 @@ choose_runs(const RecmfMipsMeta *meta, const int64 *live, int64 n_folded, int ea
 	}
 	for (i = 0; i < n; i++)
 	{
-		if (live[order[i]] <= eagerness * total)
+		if (eagerness > 0 && live[order[i]] <= eagerness * total)
 			n_small = i + 1;
 		total += live[order[i]];
 	}
@@ -325,7 +331,8 @@ retire_spaces(Relation index, const RecmfMipsLayout *layout, const RecmfMipsMeta
 }
 
 uint32
-recmf_mips_merge(Relation index, const int64 *live, uint32 least_tail, int eagerness, int memory)
+recmf_mips_merge(Relation index, const int64 *live, uint32 least_tail, int least_runs,
+				 int eagerness, int memory)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "merging runs of mips",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -362,7 +369,7 @@ recmf_mips_merge(Relation index, const int64 *live, uint32 least_tail, int eager
 		n_folded += RecmfMipsPageSpecial(BufferGetPage(buffer))->n_entries;
 		UnlockReleaseBuffer(buffer);
 	}
-	n_chosen = choose_runs(&meta, entries, n_folded, eagerness, chosen);
+	n_chosen = choose_runs(&meta, entries, n_folded, meta.n_runs >= least_runs ? eagerness : 0, chosen);
 
 	if (n_tail > 0 || n_chosen > 0)
 	{

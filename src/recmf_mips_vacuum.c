@@ -473,7 +473,8 @@ recmf_mips_vacuum_cleanup(IndexVacuumInfo *info, IndexBulkDeleteResult *stats)
 	has_vectors = read_layout(index, &meta, &layout);
 	survey_pages(info, &meta, has_vectors ? &layout : NULL, &survey);
 	note_live(index, &meta, survey.live);
-	n_retired = recmf_mips_merge(index, survey.live, RECMF_MIPS_TAIL_KEPT, RECMF_MIPS_VACUUM_EAGERNESS, memory);
+	n_retired = recmf_mips_merge(index, survey.live, RECMF_MIPS_TAIL_KEPT, 0,
+								 RECMF_MIPS_VACUUM_EAGERNESS, memory);
 	n_retired += rewrite_nulls(index, survey.n_nulls);
 	recmf_mips_unlock_change(index);
 	IndexFreeSpaceMapVacuum(index);

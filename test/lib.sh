@@ -194,7 +194,7 @@ make_private_server()
 	pkglibdir=$("$PG_CONFIG" --pkglibdir)
 	sharedir=$("$PG_CONFIG" --sharedir)
 	mkdir -p "$root$bindir"
-	cp "$bindir"/{postgres,initdb,pg_ctl,pg_config,psql,pg_dump,pg_dumpall,pg_restore,pg_isready,pg_basebackup,createdb,pg_controldata,pg_waldump} \
+	cp "$bindir"/{postgres,initdb,pg_ctl,pg_config,psql,pg_dump,pg_dumpall,pg_restore,pg_isready,pg_basebackup,createdb,pgbench,pg_controldata,pg_waldump} \
 		"$root$bindir/"
 	for directory in "$pkglibdir" "$sharedir"; do
 		mkdir -p "$root${directory%/*}"

@@ -129,6 +129,36 @@ along_box(const rmf_mips_query *query, const rmf_mips_bound *bound)
 	return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
+/* At most one of low - t a and t a - high is positive, and counts. */
+static double
+outside_box(const rmf_mips_query *query, const rmf_mips_bound *bound, double t)
+{
+	int			n = 2 * query->space->n_leading;
+	const double *pair = query->pair[0];
+	const float *range = &bound->range[0].low;
+	double		sum[8] = {0};
+	int			i = 0;
+
+	for (; i + 8 <= n; i += 8)
+		for (int k = 0; k < 8; k++)
+		{
+			double		below = (double) range[i + k] - t * pair[i + k];
+			double		outside = k % 2 == 0 ? below : -below;
+
+			outside = outside > 0.0 ? outside : 0.0;
+			sum[k] += outside * outside;
+		}
+	for (; i < n; i++)
+	{
+		double		below = (double) range[i] - t * pair[i];
+		double		outside = i % 2 == 0 ? below : -below;
+
+		outside = outside > 0.0 ? outside : 0.0;
+		sum[0] += outside * outside;
+	}
+	return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
 /*
  * Products of a code with the query (16 bits), or with itself where the query
  * is NULL: neighbours are added up in lanes of 32 bits, and those of several
@@ -313,7 +343,8 @@ static const rmf_mips_kernels kernels = {
 	.inner_product = inner_product,
 	.cosine = cosine,
 	.distance = distance,
-	.along_box = along_box
+	.along_box = along_box,
+	.outside_box = outside_box
 };
 
 const rmf_mips_kernels *const RMF_MIPS_TABLE = &kernels;

@@ -12,7 +12,8 @@ use Test::More;
 use Time::HiRes ();
 
 our @EXPORT = qw(new_node data_file load_xz load_orders split_orders measured sqlstate_of
-	taste_table fingerprint relations_of mips_functions start_sql wait_until_active cancel_and_wait readme_blocks run_blocks);
+	taste_table fingerprint relations_of mips_functions start_sql
+	wait_until_active cancel_and_wait open_session ask close_session readme_blocks run_blocks);
 
 # A running server with the extension in database postgres.
 sub new_node
@@ -154,8 +155,8 @@ BEGIN
 		WHEN kind < 0.01 THEN (SELECT array_agg(0::real) FROM generate_series(1, dimensions))
 		WHEN kind < 0.02 THEN (SELECT array_agg(CASE i WHEN 1 THEN 1e19 ELSE -1e-3 END::real)
 			FROM generate_series(1, dimensions) i)
-		WHEN kind < 0.03 THEN (SELECT array_agg((1e-40 * (random() - 0.5))::real)
-			FROM generate_series(1, dimensions))
+		WHEN kind < 0.03 THEN (SELECT array_agg((1e-40 * (i % 5 - 2))::real)
+			FROM generate_series(1, dimensions) i)
 		WHEN kind < 0.06 THEN (SELECT array_agg((i % 3)::real) FROM generate_series(1, dimensions) i)
 		ELSE (SELECT array_agg((length * (random() - CASE i % 4 WHEN 0 THEN 0 ELSE 0.5 END))::real)
 			FROM generate_series(1, dimensions) i)
@@ -254,6 +255,40 @@ sub cancel_and_wait
 	kill('INT', $pid) or die "$session->{name} has ended: $session->{output}";
 	$session->{run}->finish;
 	return Time::HiRes::time() - $started;
+}
+
+# A session that stays: open_session(), then ask() each statement, which returns
+# what psql prints, errors with their SQLSTATE among it.
+sub open_session
+{
+	my ($node) = @_;
+	my %session = (in => '', out => '', n => 0);
+
+	$session{run} = IPC::Run::start(
+		[ 'psql', '-XAtq', '-v', 'VERBOSITY=verbose', '-d', $node->connstr('postgres') ],
+		'<', \$session{in}, '>&', \$session{out}, IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	return \%session;
+}
+
+sub ask
+{
+	my ($session, $sql) = @_;
+	my $end = 'answer ' . ++$session->{n} . ' ends';
+
+	$session->{out} = '';
+	$session->{in} .= "$sql\n;\\echo $end\n";
+	$session->{run}->pump until $session->{out} =~ s/^\Q$end\E\n//m || !$session->{run}->pumpable;
+	chomp $session->{out};
+	return $session->{out};
+}
+
+sub close_session
+{
+	my ($session) = @_;
+
+	$session->{in} .= "\\q\n";
+	$session->{run}->finish;
+	return;
 }
 
 # A figure for whoever reads the log; test/check.sh shows it.

@@ -642,6 +642,131 @@ test_leading(void)
 	free(v);
 }
 
+/* How many blocks have a bound above the best score, for blocks of the given order. */
+static int
+blocks_above(const coded *c, const int32_t *order, int32_t capacity, int32_t n_queries, const float *queries)
+{
+	int32_t		d = c->space.dimensions;
+	size_t		bytes = rmf_mips_code_size(d);
+	void	   *memory = malloc(rmf_mips_query_size(d));
+	int			above = 0;
+
+	for (int32_t q = 0; q < n_queries; q++)
+	{
+		rmf_mips_query query;
+		double		best = -INFINITY;
+
+		rmf_mips_query_prepare(&c->space, RMF_MIPS_INNER_PRODUCT, queries + (size_t) q * d, memory, &query);
+		for (int32_t i = 0; i < c->n; i++)
+			best = fmax(best, rmf_dot(d, queries + (size_t) q * d, c->v + (size_t) i * d));
+		for (int32_t from = 0; from < c->n; from += capacity)
+		{
+			rmf_mips_bound bound;
+
+			rmf_mips_bound_clear(&bound, c->space.n_leading);
+			for (int32_t i = from; i < from + capacity && i < c->n; i++)
+				rmf_mips_bound_include(&c->space, c->codes + (size_t) order[i] * bytes, c->entries + order[i], &bound);
+			above += rmf_mips_bound_score(&query, &bound) >= best;
+		}
+	}
+	free(memory);
+	return above;
+}
+
+static int
+longer_first(const void *a, const void *b)
+{
+	float		x = ((const float *) a)[0],
+				y = ((const float *) b)[0];
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static void
+test_arrange(void)
+{
+	static const int32_t lengths[] = {0, 1, 6, 7, 8, 100, 1001};
+	float	   *queries = factor_like(30, 24);
+	int32_t		order[3000],
+				again[3000];
+	counting_poll counter;
+	coded		c;
+	void	   *workspace;
+
+	for (int kind = 0; kind < 4; kind++)
+		for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++)
+		{
+			int32_t		n = lengths[l];
+			float	   *v = factor_like(n + 1, 24);
+			char	   *there = calloc((size_t) n + 1, 1);
+			int			each_once = 1;
+
+			if (kind > 0)
+				fill(v, n, 24, kind == 1 ? all_equal : kind == 2 ? giants : nothing_but_zeros);
+			c = code_all(n, 24, kind == 3 ? 0 : 16, v);
+			workspace = malloc(rmf_mips_arrange_workspace_size(&c.space, n) + 1);
+			CHECK(rmf_mips_arrange(&c.space, n, c.codes, c.entries, 7, order, workspace, NULL) == RMF_OK);
+			for (int32_t i = 0; i < n; i++)
+				if (order[i] < 0 || order[i] >= n || there[order[i]]++)
+					each_once = 0;
+			CHECK(each_once);
+			free(workspace);
+			free(there);
+			free_coded(&c);
+		}
+
+	/* By norm alone, and arranged: far fewer blocks remain; norms that differ widely stay apart. */
+	for (int kind = 0; kind < 2; kind++)
+	{
+		enum
+		{
+			n = 3000,
+			d = 24
+		};
+		float	   *v = factor_like(n, d);
+		struct
+		{
+			float		norm;
+			int32_t		at;
+		}			by_norm[n];
+		int			before,
+					after;
+
+		for (int32_t i = 0; i < n && kind == 0; i++)
+		{
+			/* A few kinds of items, of like norms. */
+			for (int32_t j = 0; j < d; j++)
+				v[i * d + j] = cosf((float) ((i * 7 % 13 + 1) * (j + 1))) + 0.2f * draw();
+		}
+		c = code_all(n, d, 12, v);
+		for (int32_t i = 0; i < n; i++)
+		{
+			by_norm[i].norm = c.entries[i].norm;
+			by_norm[i].at = i;
+		}
+		qsort(by_norm, n, sizeof(by_norm[0]), longer_first);
+		for (int32_t i = 0; i < n; i++)
+			order[i] = by_norm[i].at;
+		before = blocks_above(&c, order, 20, 30, queries);
+		workspace = malloc(rmf_mips_arrange_workspace_size(&c.space, n));
+		CHECK(rmf_mips_arrange(&c.space, n, c.codes, c.entries, 20, order, workspace, NULL) == RMF_OK);
+		after = blocks_above(&c, order, 20, 30, queries);
+		if (kind == 0)
+			CHECK(after * 3 < before);
+		else
+			CHECK(after * 10 < before * 11);
+		CHECK(rmf_mips_arrange(&c.space, n, c.codes, c.entries, 20, again, workspace, NULL) == RMF_OK);
+		CHECK(memcmp(order, again, sizeof(order)) == 0);
+		CHECK(rmf_mips_arrange(&c.space, n, c.codes, c.entries, 0, again, workspace, NULL) == RMF_BAD_ARGUMENT);
+		for (long at = 1; at < 4; at++)
+			CHECK(rmf_mips_arrange(&c.space, n, c.codes, c.entries, 20, again, workspace,
+								   start_poll(&counter, at)) == RMF_CANCELLED);
+		free(workspace);
+		free_coded(&c);
+	}
+	free(queries);
+}
+
 static void
 test_heap(void)
 {
@@ -697,6 +822,7 @@ main(void)
 {
 	test_values();
 	test_leading();
+	test_arrange();
 	test_heap();
 	test_random();
 	test_long();
