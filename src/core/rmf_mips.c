@@ -43,6 +43,13 @@
 /* Sums of n squares in double lose less than n units of 2^-53 of themselves; so does each product here. */
 #define SUM_LOSS(n) (((n) + 8) * 0x1p-52)
 
+/*
+ * So many directions make a directory page's bounds worth their place: with 16,
+ * 1 to 5% fewer data pages are read, but twice as many directory pages, and
+ * their bounds are computed one by one.
+ */
+#define USUAL_LEADING 8
+
 /* How many entries are scored at a time. */
 #define SCORE_CHUNK 256
 
@@ -85,7 +92,7 @@ rmf_mips_bound_size(int32_t n_leading)
 int32_t
 rmf_mips_leading_count(int32_t dimensions)
 {
-	return dimensions < RMF_MIPS_MAX_LEADING ? dimensions : RMF_MIPS_MAX_LEADING;
+	return dimensions < USUAL_LEADING ? dimensions : USUAL_LEADING;
 }
 
 /* The next float that is at least x. */
