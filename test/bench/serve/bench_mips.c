@@ -107,18 +107,18 @@ norm_at(double x)
 }
 
 static factors
-make_factors(int32_t n, int32_t d, int tail)
+make_factors(int32_t n, int32_t d, int32_t n_users, int tail)
 {
-	factors		f = {.dimensions = d, .n_items = n, .n_users = N_USERS};
+	factors		f = {.dimensions = d, .n_items = n, .n_users = n_users};
 	double		stretch = tail && n > CALIBRATED_ITEMS ? sqrt((double) n / CALIBRATED_ITEMS) * CALIBRATED_ITEMS : n;
 	float	   *taste = allocate((size_t) TASTES * d * sizeof(float));
 	int		   *taste_of = allocate((size_t) n * sizeof(int));
 	int32_t    *seen;
 
 	f.items = allocate((size_t) n * d * sizeof(float));
-	f.users = allocate((size_t) N_USERS * d * sizeof(float));
-	f.seen = seen = allocate((size_t) N_USERS * (SEEN + 1) * sizeof(int32_t));
-	memset(f.users, 0, (size_t) N_USERS * d * sizeof(float));
+	f.users = allocate((size_t) n_users * d * sizeof(float));
+	f.seen = seen = allocate((size_t) n_users * (SEEN + 1) * sizeof(int32_t));
+	memset(f.users, 0, (size_t) n_users * d * sizeof(float));
 
 	for (int i = 0; i < TASTES * d; i++)
 		taste[i] = (float) (normal() * pow(1 + i % d, -0.4));
@@ -137,7 +137,7 @@ make_factors(int32_t n, int32_t d, int tail)
 			v[j] *= (float) (norm_at((i + 0.5) / stretch) / sqrt(square));
 	}
 
-	for (int u = 0; u < N_USERS; u++)
+	for (int32_t u = 0; u < n_users; u++)
 	{
 		int			one = (int) (uniform() * TASTES);
 		int			other = (int) (uniform() * TASTES);
@@ -483,7 +483,7 @@ measure_loops(int32_t d)
 	static const char *const names[] = {"baseline", "avx2", "avx512"};
 	int32_t		pages = 40,
 				capacity = (int32_t) ((PAGE_BYTES - PAGE_OVERHEAD) / (TID_BYTES + sizeof(rmf_mips_entry) + rmf_mips_code_size(d)));
-	factors		f = make_factors(pages * capacity, d, 0);
+	factors		f = make_factors(pages * capacity, d, N_USERS, 0);
 	index_pages x = build(&f, rmf_mips_leading_count(d), 1);
 	size_t		bytes = rmf_mips_code_size(d);
 	float	   *upper = allocate((size_t) capacity * sizeof(float));
@@ -564,6 +564,33 @@ measure_heap(void)
 	free(heap);
 }
 
+/* A table of factors, or of (user, item seen), as rows that COPY reads; ids begin at 1. */
+static void
+print_rows(const char *table, const factors *f)
+{
+	int			users = strcmp(table, "users") == 0;
+	const int32_t *seen = f->seen;
+
+	if (strcmp(table, "orders") == 0)
+		for (int32_t u = 0; u < f->n_users; u++, seen += *seen + 1)
+			for (int32_t s = 1; s <= *seen; s++)
+				printf("%d\t%d\n", u + 1, seen[s] + 1);
+	else
+		for (int32_t i = 0; i < (users ? f->n_users : f->n_items); i++)
+		{
+			const float *row = (users ? f->users : f->items) + (size_t) i * f->dimensions;
+
+			for (int32_t j = 0; j < f->dimensions; j++)
+				{
+				if (j == 0)
+					printf("%d\t[%.9g", i + 1, (double) row[j]);
+				else
+					printf(",%.9g", (double) row[j]);
+			}
+			printf("]\n");
+		}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -572,6 +599,8 @@ main(int argc, char **argv)
 			   *seen = NULL;
 	int			dimensions = 64;
 	int			largest = 1000000;
+	int			users_wanted = N_USERS;
+	const char *print = NULL;
 	long		seed = 1;
 
 	for (int i = 1; i < argc; i += 2)
@@ -588,20 +617,33 @@ main(int argc, char **argv)
 			dimensions = atoi(value);
 		else if (value != NULL && strcmp(argv[i], "--largest") == 0)
 			largest = atoi(value);
+		else if (value != NULL && strcmp(argv[i], "--users-wanted") == 0)
+			users_wanted = atoi(value);
+		else if (value != NULL && strcmp(argv[i], "--print") == 0)
+			print = value;
 		else if (value != NULL && strcmp(argv[i], "--seed") == 0)
 			seed = atol(value);
 		else
 		{
-			fprintf(stderr, "usage: bench_mips [--items FILE --users FILE --seen FILE] [--dimensions N] [--largest ITEMS] [--seed N]\n");
+			fprintf(stderr, "usage: bench_mips [--items FILE --users FILE --seen FILE] [--dimensions N] [--largest ITEMS] [--seed N] [--print items|users|orders [--users-wanted N]]\n");
 			return 2;
 		}
 	}
-	if (dimensions < 1 || dimensions > 4096 || (items != NULL) != (users != NULL && seen != NULL))
+	if (dimensions < 1 || dimensions > 4096 || (items != NULL) != (users != NULL && seen != NULL) ||
+		largest < 100 || users_wanted < 1 ||
+		(print != NULL && strcmp(print, "items") != 0 && strcmp(print, "users") != 0 && strcmp(print, "orders") != 0))
 	{
 		fprintf(stderr, "bench_mips: --items, --users and --seen belong together; --dimensions from 1 to 4096\n");
 		return 2;
 	}
 	random_state = (uint64_t) seed << 32;
+	if (print != NULL)
+	{
+		factors		f = make_factors(largest, dimensions, users_wanted, 0);
+
+		print_rows(print, &f);
+		return 0;
+	}
 
 	if (items == NULL)
 	{
@@ -634,7 +676,7 @@ main(int argc, char **argv)
 
 		for (int i = tail; i < 3 && sizes[i] <= largest; i++)
 		{
-			factors		f = make_factors(sizes[i], dimensions, tail);
+			factors		f = make_factors(sizes[i], dimensions, N_USERS, tail);
 			char		name[64];
 
 			snprintf(name, sizeof(name), "%s, %d thousand", tail ? "tail" : "spread", sizes[i] / 1000);
