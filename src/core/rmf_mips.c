@@ -43,6 +43,13 @@
 /* Sums of n squares in double lose less than n units of 2^-53 of themselves; so does each product here. */
 #define SUM_LOSS(n) (((n) + 8) * 0x1p-52)
 
+/*
+ * So many directions make a directory page's bounds worth their place: with 16,
+ * 1 to 5% fewer data pages are read, but twice as many directory pages, and
+ * their bounds are computed one by one.
+ */
+#define USUAL_LEADING 8
+
 /* How many entries are scored at a time. */
 #define SCORE_CHUNK 256
 
@@ -85,7 +92,7 @@ rmf_mips_bound_size(int32_t n_leading)
 int32_t
 rmf_mips_leading_count(int32_t dimensions)
 {
-	return dimensions < RMF_MIPS_MAX_LEADING ? dimensions : RMF_MIPS_MAX_LEADING;
+	return dimensions < USUAL_LEADING ? dimensions : USUAL_LEADING;
 }
 
 /* The next float that is at least x. */
@@ -724,6 +731,7 @@ rmf_mips_query_prepare(const rmf_mips_space *space, rmf_mips_metric metric,
 	norm = sqrt(square);
 	query->smallest_norm = norm * (1.0 - SUM_LOSS(d));
 	query->largest_norm = norm * (1.0 + SUM_LOSS(d));
+	query->inverse_norm = norm > 0.0 ? 1.0 / query->largest_norm : 0.0;
 
 	memset(query->code, 0, rmf_mips_query_size(d));
 	query->scale = largest / largest_query_code(d);
@@ -763,6 +771,19 @@ rmf_mips_query_prepare(const rmf_mips_space *space, rmf_mips_metric metric,
 	rest = sqrt(rest);
 	query->rest = rest * (1.0 + SUM_LOSS(d)) + norm * SUM_LOSS(d);
 	query->smallest_rest = fmax(rest * (1.0 - SUM_LOSS(d)) - norm * SUM_LOSS(d), 0.0);
+}
+
+/* Not fmin() and fmax(), which are calls: nothing here is NaN. */
+static inline double
+smaller(double a, double b)
+{
+	return a < b ? a : b;
+}
+
+static inline double
+larger(double a, double b)
+{
+	return a > b ? a : b;
 }
 
 /* A double's bound as a float: see raise_to_float() in rmf_mips_loops.h. */
@@ -819,17 +840,17 @@ bound_of_product(const rmf_mips_query *query, const rmf_mips_bound *bound, doubl
 		query->largest_norm * error +
 	/* ‖D‖, and the rounding of a and of the sum */
 		query->largest_norm * (norm + error) * 2.0 * NOT_ORTHONORMAL;
-	distance = nearest(query, bound, norm / query->largest_norm);
+	distance = nearest(query, bound, norm * query->inverse_norm);
 	if (distance > 0.0)
-		longest -= query->largest_norm * (distance * distance / (2.0 * norm)) * (1.0 - 0x1p-40) -
-			longest * 0x1p-40;
-	return fmin(box, longest);
+		longest -= query->largest_norm * (distance * distance / (2.0 * norm)) * (1.0 - 0x1p-40);
+	longest += query->largest_norm * norm * 0x1p-40;
+	return smaller(box, longest);
 }
 
 float
 rmf_mips_bound_score(const rmf_mips_query *query, const rmf_mips_bound *bound)
 {
-	double		norm = fmin(bound->largest_norm, query->norm_limit);
+	double		norm = smaller(bound->largest_norm, query->norm_limit);
 	double		product;
 	double		small;
 
@@ -839,11 +860,11 @@ rmf_mips_bound_score(const rmf_mips_query *query, const rmf_mips_bound *bound)
 
 	if (query->metric == RMF_MIPS_L2)
 	{
-		double		least = fmax(nearest(query, bound, 1.0), query->smallest_norm - norm);
+		double		least = larger(nearest(query, bound, 1.0), query->smallest_norm - norm);
 
 		if (bound->smallest_norm > 0.0f)
-			least = fmax(least, rmf_mips_norm_low(bound->smallest_norm) - query->largest_norm);
-		return raised(-fmax(least, 0.0) * (1.0 - query->rounding));
+			least = larger(least, rmf_mips_norm_low(bound->smallest_norm) - query->largest_norm);
+		return raised(-larger(least, 0.0) * (1.0 - query->rounding));
 	}
 
 	product = bound_of_product(query, bound, norm);
@@ -856,8 +877,8 @@ rmf_mips_bound_score(const rmf_mips_query *query, const rmf_mips_bound *bound)
 	if (product > 0.0)
 		product /= query->smallest_norm * small;
 	else
-		product /= query->largest_norm * fmax(norm, small);
-	return raised(fmin(product + query->rounding, 1.0));
+		product /= query->largest_norm * larger(norm, small);
+	return raised(smaller(product + query->rounding, 1.0));
 }
 
 void
@@ -889,6 +910,12 @@ rmf_mips_score(const rmf_mips_query *query, int32_t n, const int8_t *codes,
 				break;
 		}
 	}
+}
+
+int32_t
+rmf_mips_largest(const rmf_mips_query *query, int32_t n, const float *upper)
+{
+	return query->kernels->largest(n, upper);
 }
 
 double

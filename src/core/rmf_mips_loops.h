@@ -13,6 +13,7 @@
  */
 #include <float.h>
 #include <math.h>
+#include <stdint.h>
 
 #if RMF_MIPS_BYTES > 16
 #include <immintrin.h>
@@ -110,23 +111,75 @@ distance(const rmf_mips_query *query, int32_t n, const rmf_mips_entry *entries,
 	}
 }
 
-/* low and high lie beside each other, and so do their weights: one of each pair is zero. */
+#define LARGEST_LANES 16
+
+static int32_t
+largest(int32_t n, const float *upper)
+{
+	float		lane[LARGEST_LANES];
+	float		most = -INFINITY;
+	int32_t		i = 0;
+
+	for (int k = 0; k < LARGEST_LANES; k++)
+		lane[k] = -INFINITY;
+	for (; i + LARGEST_LANES <= n; i += LARGEST_LANES)
+		for (int k = 0; k < LARGEST_LANES; k++)
+			lane[k] = upper[i + k] > lane[k] ? upper[i + k] : lane[k];
+	for (int k = 0; i + k < n; k++)
+		lane[k] = upper[i + k] > lane[k] ? upper[i + k] : lane[k];
+	for (int k = 0; k < LARGEST_LANES; k++)
+		most = lane[k] > most ? lane[k] : most;
+
+	for (i = 0; i + LARGEST_LANES <= n; i += LARGEST_LANES)
+	{
+		int			here = 0;
+
+		for (int k = 0; k < LARGEST_LANES; k++)
+			here |= upper[i + k] == most;
+		if (here)
+			break;
+	}
+	while (i < n - 1 && upper[i] != most)
+		i++;
+	return i;
+}
+
+/*
+ * low and high lie beside each other, and so do what belongs to them: two of
+ * the query's numbers for each direction.
+ */
+typedef double doubles __attribute__((vector_size(RMF_MIPS_BYTES), aligned(8), may_alias));
+typedef int64_t masks __attribute__((vector_size(RMF_MIPS_BYTES)));
+typedef float halves __attribute__((vector_size(RMF_MIPS_BYTES / 2), aligned(4), may_alias));
+
+#define DOUBLES ((int) (RMF_MIPS_BYTES / sizeof(double)))
+#define LOAD_RANGE(p) __builtin_convertvector(*(const halves *) (p), doubles)
+#define LOAD_DOUBLES(p) (*(const doubles *) (p))
+
+static ALWAYS_INLINE double
+add_up(doubles x, double rest)
+{
+	for (int k = 0; k < DOUBLES; k++)
+		rest += x[k];
+	return rest;
+}
+
+/* One of each pair of weights is zero. */
 static double
 along_box(const rmf_mips_query *query, const rmf_mips_bound *bound)
 {
 	int			n = 2 * query->space->n_leading;
 	const double *weight = query->weight[0];
 	const float *range = &bound->range[0].low;
-	double		sum[8] = {0};
+	doubles		sum = {0};
+	double		rest = 0.0;
 	int			i = 0;
 
-	for (; i + 8 <= n; i += 8)
-		for (int k = 0; k < 8; k++)
-			sum[k] += weight[i + k] * (double) range[i + k];
+	for (; i + DOUBLES <= n; i += DOUBLES)
+		sum += LOAD_DOUBLES(weight + i) * LOAD_RANGE(range + i);
 	for (; i < n; i++)
-		sum[0] += weight[i] * (double) range[i];
-
-	return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+		rest += weight[i] * (double) range[i];
+	return add_up(sum, rest);
 }
 
 /* At most one of low - t a and t a - high is positive, and counts. */
@@ -136,27 +189,28 @@ outside_box(const rmf_mips_query *query, const rmf_mips_bound *bound, double t)
 	int			n = 2 * query->space->n_leading;
 	const double *pair = query->pair[0];
 	const float *range = &bound->range[0].low;
-	double		sum[8] = {0};
+	doubles		sum = {0};
+	doubles		sign;
+	double		rest = 0.0;
 	int			i = 0;
 
-	for (; i + 8 <= n; i += 8)
-		for (int k = 0; k < 8; k++)
-		{
-			double		below = (double) range[i + k] - t * pair[i + k];
-			double		outside = k % 2 == 0 ? below : -below;
+	for (int k = 0; k < DOUBLES; k++)
+		sign[k] = k % 2 == 0 ? 1.0 : -1.0;
+	for (; i + DOUBLES <= n; i += DOUBLES)
+	{
+		doubles		outside = (LOAD_RANGE(range + i) - t * LOAD_DOUBLES(pair + i)) * sign;
 
-			outside = outside > 0.0 ? outside : 0.0;
-			sum[k] += outside * outside;
-		}
+		outside = (doubles) ((masks) outside & (masks) (outside > 0.0));
+		sum += outside * outside;
+	}
 	for (; i < n; i++)
 	{
 		double		below = (double) range[i] - t * pair[i];
 		double		outside = i % 2 == 0 ? below : -below;
 
-		outside = outside > 0.0 ? outside : 0.0;
-		sum[0] += outside * outside;
+		rest += outside > 0.0 ? outside * outside : 0.0;
 	}
-	return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+	return add_up(sum, rest);
 }
 
 /*
@@ -343,6 +397,7 @@ static const rmf_mips_kernels kernels = {
 	.inner_product = inner_product,
 	.cosine = cosine,
 	.distance = distance,
+	.largest = largest,
 	.along_box = along_box,
 	.outside_box = outside_box
 };

@@ -533,7 +533,7 @@ test_adversarial(void)
 			coded		c;
 
 			fill(v, 30, d, kinds[k]);
-			c = code_all(30, d, rmf_mips_leading_count(d), v);
+			c = code_all(30, d, d < RMF_MIPS_MAX_LEADING ? d : RMF_MIPS_MAX_LEADING, v);
 			check_bounds(&c, n_kinds * 3, queries, 6);
 			free_coded(&c);
 		}
@@ -768,6 +768,39 @@ test_arrange(void)
 }
 
 static void
+test_largest(void)
+{
+	float		upper[100];
+	rmf_mips_query query;
+	int			found = 1;
+
+	for (int level = 0; level < N_LEVELS; level++)
+	{
+		query.kernels = rmf_mips_kernels_of(level);
+		if (query.kernels == NULL)
+			continue;
+		for (int32_t n = 1; n <= 100; n++)
+			for (int kind = 0; kind < 4; kind++)
+			{
+				int32_t		at = 0;
+				int32_t		got;
+
+				for (int32_t i = 0; i < n; i++)
+				{
+					upper[i] = kind == 0 ? draw() : kind == 1 ? -FLT_MAX : kind == 2 ? -INFINITY : (float) draw_below(3);
+					at = upper[i] > upper[at] ? i : at;
+				}
+				if (kind == 1 && n > 3)
+					upper[at = n - 2] = INFINITY;
+				got = rmf_mips_largest(&query, n, upper);
+				if (got < 0 || got >= n || upper[got] != upper[at])
+					found = 0;
+			}
+	}
+	CHECK(found);
+}
+
+static void
 test_heap(void)
 {
 	enum
@@ -823,6 +856,7 @@ main(void)
 	test_values();
 	test_leading();
 	test_arrange();
+	test_largest();
 	test_heap();
 	test_random();
 	test_long();

@@ -1,0 +1,648 @@
+/*
+ * bench_mips.c
+ *	  How much of an index exact maximum inner product search reads, and how
+ *	  fast its loops run: the core without PostgreSQL, on one core.
+ *
+ * Best-first as the access method does it: directory pages in falling norm, a
+ * queue of data pages, true products of the entries with the largest bounds,
+ * until k items that the user has not seen are certain.  Pages have
+ * 8 kB, a directory page holds as many bounds as fit.
+ *
+ * The factors are made up, or given (--items, --users, --seen: floats; and for
+ * each user the number of items seen with their indexes, integers).  Made up
+ * ones have the distribution of norms of 64 factors trained on MovieLens-1M, a
+ * falling spectrum, items of 50 tastes, and users that are sums of 30 items,
+ * most of two tastes, popular ones more often.  They depend on the seed alone.
+ * "spread": the same norms at every size.  "tail": popular items grow with the
+ * root of the number of items, the others are ever smaller.
+ *
+ * See README.md.
+ */
+#define _DEFAULT_SOURCE
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "rmf_mips.h"
+#include "rmf_mips_levels.h"
+#include "rmf_random.h"
+#include "rmf_vector.h"
+
+#define TURN 6.283185307179586
+#define TASTES 50
+#define SEEN 30
+#define N_USERS 200
+#define SAMPLE 20000
+#define CALIBRATED_ITEMS 27000
+
+#define PAGE_BYTES 8192
+#define PAGE_OVERHEAD 64
+#define TID_BYTES 6
+#define BLOCK_NUMBER_BYTES 4
+
+static uint64_t random_state;
+
+static double
+uniform(void)
+{
+	return (double) (rmf_mix64(random_state++) >> 11) * 0x1p-53;
+}
+
+static double
+normal(void)
+{
+	return sqrt(-2.0 * log(1.0 - uniform())) * cos(TURN * uniform());
+}
+
+static double
+seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+}
+
+static void *
+allocate(size_t bytes)
+{
+	void	   *p = malloc(bytes + 64);
+
+	if (p == NULL)
+	{
+		fprintf(stderr, "out of memory\n");
+		exit(1);
+	}
+	return p;
+}
+
+typedef struct factors
+{
+	int32_t		dimensions;
+	int32_t		n_items;
+	int32_t		n_users;
+	float	   *items;
+	float	   *users;
+	int32_t    *seen;			/* for each user: how many, and which */
+} factors;
+
+/* The norm that a share x of the items exceeds: between points of a trained model, in logarithms. */
+static double
+norm_at(double x)
+{
+	static const double share[] = {0.0, 0.01, 0.1, 0.5, 0.9, 0.99, 1.0};
+	static const double norm[] = {2.54, 2.02, 1.51, 0.72, 0.117, 0.0268, 0.01};
+
+	for (int i = 0; i < 6; i++)
+		if (x <= share[i + 1])
+		{
+			double		t = (x - share[i]) / (share[i + 1] - share[i]);
+
+			return exp(log(norm[i]) * (1.0 - t) + log(norm[i + 1]) * t);
+		}
+	return norm[6] / x;
+}
+
+static factors
+make_factors(int32_t n, int32_t d, int tail)
+{
+	factors		f = {.dimensions = d, .n_items = n, .n_users = N_USERS};
+	double		stretch = tail && n > CALIBRATED_ITEMS ? sqrt((double) n / CALIBRATED_ITEMS) * CALIBRATED_ITEMS : n;
+	float	   *taste = allocate((size_t) TASTES * d * sizeof(float));
+	int		   *taste_of = allocate((size_t) n * sizeof(int));
+	int32_t    *seen;
+
+	f.items = allocate((size_t) n * d * sizeof(float));
+	f.users = allocate((size_t) N_USERS * d * sizeof(float));
+	f.seen = seen = allocate((size_t) N_USERS * (SEEN + 1) * sizeof(int32_t));
+	memset(f.users, 0, (size_t) N_USERS * d * sizeof(float));
+
+	for (int i = 0; i < TASTES * d; i++)
+		taste[i] = (float) (normal() * pow(1 + i % d, -0.4));
+	for (int32_t i = 0; i < n; i++)
+	{
+		float	   *v = f.items + (size_t) i * d;
+		double		square = 0.0;
+
+		taste_of[i] = (int) (uniform() * TASTES);
+		for (int j = 0; j < d; j++)
+		{
+			v[j] = (float) (taste[taste_of[i] * d + j] + normal() * pow(1 + j, -0.4));
+			square += (double) v[j] * v[j];
+		}
+		for (int j = 0; j < d; j++)
+			v[j] *= (float) (norm_at((i + 0.5) / stretch) / sqrt(square));
+	}
+
+	for (int u = 0; u < N_USERS; u++)
+	{
+		int			one = (int) (uniform() * TASTES);
+		int			other = (int) (uniform() * TASTES);
+
+		*seen++ = SEEN;
+		for (int s = 0; s < SEEN;)
+		{
+			int32_t		i = (int32_t) (pow(uniform(), 2.5) * stretch);
+			int			again = 0;
+
+			i = i < n ? i : n - 1;
+			if (uniform() < 0.8 && taste_of[i] != one && taste_of[i] != other)
+				continue;
+			for (int k = 0; k < s; k++)
+				again |= seen[k] == i;
+			if (again)
+				continue;
+			seen[s++] = i;
+			/* Training takes most from the directions that all items share. */
+			for (int j = 0; j < d; j++)
+				f.users[(size_t) u * d + j] += (float) (f.items[(size_t) i * d + j] * pow(1 + j, 0.3));
+		}
+		seen += SEEN;
+	}
+	free(taste);
+	free(taste_of);
+	return f;
+}
+
+static void *
+read_file(const char *name, size_t *bytes)
+{
+	FILE	   *file = fopen(name, "rb");
+	char	   *content;
+	long		length;
+
+	if (file == NULL || fseek(file, 0, SEEK_END) != 0 || (length = ftell(file)) < 0)
+	{
+		perror(name);
+		exit(1);
+	}
+	rewind(file);
+	content = allocate((size_t) length);
+	*bytes = fread(content, 1, (size_t) length, file);
+	fclose(file);
+	return content;
+}
+
+/* ------------------------------------------------------------------------
+ * The index in memory
+ * ------------------------------------------------------------------------
+ */
+
+typedef struct index_pages
+{
+	const factors *f;
+	rmf_mips_space space;
+	int32_t		capacity;		/* entries of a data page */
+	int32_t		width;			/* data pages of a directory page */
+	int32_t		n_pages;
+	int32_t		n_directories;
+	int32_t    *item;			/* of an entry */
+	int8_t	   *codes;
+	rmf_mips_entry *entries;
+	rmf_mips_bound *pages;
+	rmf_mips_bound *directories;
+} index_pages;
+
+static const rmf_mips_entry *sorted_entries;
+
+static int
+longer_first(const void *a, const void *b)
+{
+	int32_t		x = *(const int32_t *) a,
+				y = *(const int32_t *) b;
+
+	if (sorted_entries[x].norm != sorted_entries[y].norm)
+		return sorted_entries[x].norm < sorted_entries[y].norm ? 1 : -1;
+	return x < y ? -1 : 1;
+}
+
+static index_pages
+build(const factors *f, int32_t n_leading, int arrange)
+{
+	index_pages x = {.f = f};
+	int32_t		n = f->n_items,
+				d = f->dimensions;
+	size_t		bytes = rmf_mips_code_size(d);
+	int8_t	   *codes = allocate((size_t) n * bytes);
+	rmf_mips_entry *entries = allocate((size_t) n * sizeof(rmf_mips_entry));
+	float	   *leading = allocate((size_t) n_leading * d * sizeof(float));
+	int32_t		sample = n < SAMPLE ? n : SAMPLE;
+	float	   *sampled = allocate((size_t) sample * d * sizeof(float));
+	void	   *workspace = allocate(rmf_mips_leading_workspace_size(sample, d, n_leading));
+	int32_t    *order;
+	int32_t		stratum;
+
+	n_leading = n_leading < d ? n_leading : d;
+	for (int32_t i = 0; i < sample; i++)
+		memcpy(sampled + (size_t) i * d, f->items + (size_t) ((int64_t) i * n / sample) * d, (size_t) d * sizeof(float));
+	rmf_mips_find_leading(sample, d, sampled, n_leading, leading, workspace, NULL);
+	free(workspace);
+	free(sampled);
+	x.space.dimensions = d;
+	x.space.n_leading = n_leading;
+	x.space.leading = leading;
+
+	x.item = allocate((size_t) n * sizeof(int32_t));
+	for (int32_t i = 0; i < n; i++)
+	{
+		rmf_mips_encode(d, f->items + (size_t) i * d, codes + (size_t) i * bytes, entries + i);
+		x.item[i] = i;
+	}
+	sorted_entries = entries;
+	qsort(x.item, (size_t) n, sizeof(int32_t), longer_first);
+	x.codes = allocate((size_t) n * bytes);
+	x.entries = allocate((size_t) n * sizeof(rmf_mips_entry));
+
+	x.capacity = (int32_t) ((PAGE_BYTES - PAGE_OVERHEAD) / (TID_BYTES + sizeof(rmf_mips_entry) + bytes));
+	x.width = (int32_t) ((PAGE_BYTES - PAGE_OVERHEAD - sizeof(rmf_mips_bound)) /
+						 (BLOCK_NUMBER_BYTES + rmf_mips_bound_size(n_leading)));
+	stratum = x.capacity * x.width;
+	order = allocate((size_t) stratum * sizeof(int32_t));
+	for (int32_t from = 0; from < n; from += stratum)
+	{
+		int32_t		m = n - from < stratum ? n - from : stratum;
+		int32_t    *items = allocate((size_t) m * sizeof(int32_t));
+		int8_t	   *c = x.codes + (size_t) from * bytes;
+
+		memcpy(items, x.item + from, (size_t) m * sizeof(int32_t));
+		for (int32_t i = 0; i < m; i++)
+		{
+			memcpy(c + (size_t) i * bytes, codes + (size_t) items[i] * bytes, bytes);
+			x.entries[from + i] = entries[items[i]];
+			order[i] = i;
+		}
+		if (arrange)
+		{
+			workspace = allocate(rmf_mips_arrange_workspace_size(&x.space, m));
+			rmf_mips_arrange(&x.space, m, c, x.entries + from, x.capacity, order, workspace, NULL);
+			free(workspace);
+		}
+		for (int32_t i = 0; i < m; i++)
+			x.item[from + i] = items[order[i]];
+		free(items);
+	}
+	free(order);
+	for (int32_t i = 0; i < n; i++)
+	{
+		memcpy(x.codes + (size_t) i * bytes, codes + (size_t) x.item[i] * bytes, bytes);
+		x.entries[i] = entries[x.item[i]];
+	}
+	free(codes);
+	free(entries);
+
+	x.n_pages = (n + x.capacity - 1) / x.capacity;
+	x.n_directories = (x.n_pages + x.width - 1) / x.width;
+	x.pages = allocate((size_t) x.n_pages * sizeof(rmf_mips_bound));
+	x.directories = allocate((size_t) x.n_directories * sizeof(rmf_mips_bound));
+	for (int32_t p = 0; p < x.n_pages; p++)
+	{
+		rmf_mips_bound_clear(x.pages + p, n_leading);
+		for (int32_t i = p * x.capacity; i < n && i < (p + 1) * x.capacity; i++)
+			rmf_mips_bound_include(&x.space, x.codes + (size_t) i * bytes, x.entries + i, x.pages + p);
+		if (p % x.width == 0)
+			rmf_mips_bound_clear(x.directories + p / x.width, n_leading);
+		rmf_mips_bound_unite(n_leading, x.pages + p, x.directories + p / x.width);
+	}
+	return x;
+}
+
+static void
+free_index(index_pages *x)
+{
+	free((void *) x->space.leading);
+	free(x->item);
+	free(x->codes);
+	free(x->entries);
+	free(x->pages);
+	free(x->directories);
+}
+
+typedef struct counts
+{
+	double		directories,
+				pages,
+				fetched;
+} counts;
+
+static int
+is_seen(const int32_t *seen, int32_t item)
+{
+	for (int32_t i = 1; i <= seen[0]; i++)
+		if (seen[i] == item)
+			return 1;
+	return 0;
+}
+
+/* Returns the score of the k-th that the user has not seen. */
+static double
+search(const index_pages *x, const float *u, const int32_t *seen, int k, rmf_mips_waiting *waiting,
+	   rmf_mips_waiting *queue, rmf_mips_waiting *ready, float *upper, void *memory, counts *count)
+{
+	int32_t		d = x->f->dimensions;
+	size_t		bytes = rmf_mips_code_size(d);
+	int64_t		n_waiting = 0,
+				n_queue = 0,
+				n_ready = 0;
+	int32_t		directory = 0;
+	float		next;
+	double		last = -INFINITY;
+	rmf_mips_query query;
+
+	rmf_mips_query_prepare(&x->space, RMF_MIPS_INNER_PRODUCT, u, memory, &query);
+	next = rmf_mips_bound_score(&query, x->directories);
+	/* waiting: pages that were read, by the largest bound that is left of each, which is at "offset" */
+	while (k > 0)
+	{
+		float		entry = n_waiting > 0 ? waiting[0].upper : -INFINITY;
+		float		page = n_queue > 0 ? queue[0].upper : -INFINITY;
+
+		if (n_ready > 0 && ready[0].upper >= entry && ready[0].upper >= page && ready[0].upper >= next)
+		{
+			rmf_mips_waiting one = rmf_mips_pop(ready, &n_ready);
+
+			if (!is_seen(seen, (int32_t) one.block))
+			{
+				last = one.upper;
+				k--;
+			}
+		}
+		else if (directory < x->n_directories && next >= page && next >= entry)
+		{
+			int32_t		first = directory * x->width;
+
+			for (int32_t p = first; p < x->n_pages && p < first + x->width; p++)
+				rmf_mips_push(queue, &n_queue,
+							  (rmf_mips_waiting) {rmf_mips_bound_score(&query, x->pages + p), (uint32_t) p, 0});
+			directory++;
+			count->directories += 1.0;
+			next = directory < x->n_directories ? rmf_mips_bound_score(&query, x->directories + directory) : -INFINITY;
+		}
+		else if (n_queue > 0 && page >= entry)
+		{
+			int32_t		read = (int32_t) rmf_mips_pop(queue, &n_queue).block;
+			int32_t		first = read * x->capacity;
+			int32_t		m = x->f->n_items - first < x->capacity ? x->f->n_items - first : x->capacity;
+			int32_t		at;
+
+			rmf_mips_score(&query, m, x->codes + (size_t) first * bytes, x->entries + first, upper + first);
+			at = rmf_mips_largest(&query, m, upper + first);
+			rmf_mips_push(waiting, &n_waiting, (rmf_mips_waiting) {upper[first + at], (uint32_t) read, (uint16_t) at});
+			count->pages += 1.0;
+		}
+		else if (n_waiting > 0)
+		{
+			rmf_mips_waiting top = rmf_mips_pop(waiting, &n_waiting);
+			int32_t		first = (int32_t) top.block * x->capacity;
+			int32_t		m = x->f->n_items - first < x->capacity ? x->f->n_items - first : x->capacity;
+			int32_t		item = x->item[first + top.offset];
+			int32_t		at;
+
+			upper[first + top.offset] = -INFINITY;
+			at = rmf_mips_largest(&query, m, upper + first);
+			if (upper[first + at] > -INFINITY)
+				rmf_mips_push(waiting, &n_waiting, (rmf_mips_waiting) {upper[first + at], top.block, (uint16_t) at});
+			rmf_mips_push(ready, &n_ready,
+						  (rmf_mips_waiting) {(float) rmf_dot(d, u, x->f->items + (size_t) item * d), (uint32_t) item, 0});
+			count->fetched += 1.0;
+		}
+		else
+			break;
+	}
+	return last;
+}
+
+static void
+measure(const char *name, const factors *f, const char *variant, int32_t n_leading, int arrange)
+{
+	index_pages x = build(f, n_leading, arrange);
+	size_t		n = (size_t) f->n_items + 1;
+	rmf_mips_waiting *waiting = allocate(n * sizeof(rmf_mips_waiting));
+	rmf_mips_waiting *queue = allocate(n * sizeof(rmf_mips_waiting));
+	rmf_mips_waiting *ready = allocate(n * sizeof(rmf_mips_waiting));
+	float	   *upper = allocate(n * sizeof(float));
+	void	   *memory = allocate(rmf_mips_query_size(f->dimensions));
+	static const int ks[] = {10, 100};
+
+	for (int i = 0; i < 2; i++)
+	{
+		counts		count = {0};
+		double		best = INFINITY;
+		double		sum = 0.0;
+
+		for (int round = 0; round < 3; round++)
+		{
+			const int32_t *seen = f->seen;
+			double		start = seconds();
+
+			memset(&count, 0, sizeof(count));
+			for (int32_t u = 0; u < f->n_users; u++)
+			{
+				sum += search(&x, f->users + (size_t) u * f->dimensions, seen, ks[i], waiting, queue, ready,
+							  upper, memory, &count);
+				seen += seen[0] + 1;
+			}
+			best = fmin(best, seconds() - start);
+		}
+		if (!isfinite(sum))
+			fprintf(stderr, "fewer items than asked for\n");
+		printf("| %s | %d | %d | %s | %.0f of %d | %.1f of %d | %.1f%% | %.1f | %.0f |\n", name, f->dimensions, ks[i],
+			   variant, count.directories / f->n_users, x.n_directories, count.pages / f->n_users, x.n_pages,
+			   100.0 * count.pages / f->n_users / x.n_pages, count.fetched / f->n_users, 1e6 * best / f->n_users);
+		fflush(stdout);
+	}
+	free(waiting);
+	free(queue);
+	free(ready);
+	free(upper);
+	free(memory);
+	free_index(&x);
+}
+
+static void
+measure_all(const char *name, const factors *f)
+{
+	measure(name, f, "norms alone", 0, 0);
+	measure(name, f, "4 directions", 4, 1);
+	measure(name, f, "8 directions", 8, 1);
+	measure(name, f, "16 directions", 16, 1);
+}
+
+/* ------------------------------------------------------------------------
+ * Speed of the loops
+ * ------------------------------------------------------------------------
+ */
+
+static volatile float sink;
+
+static void
+measure_loops(int32_t d)
+{
+	static const char *const names[] = {"baseline", "avx2", "avx512"};
+	int32_t		pages = 40,
+				capacity = (int32_t) ((PAGE_BYTES - PAGE_OVERHEAD) / (TID_BYTES + sizeof(rmf_mips_entry) + rmf_mips_code_size(d)));
+	factors		f = make_factors(pages * capacity, d, 0);
+	index_pages x = build(&f, rmf_mips_leading_count(d), 1);
+	size_t		bytes = rmf_mips_code_size(d);
+	float	   *upper = allocate((size_t) capacity * sizeof(float));
+	void	   *memory = allocate(rmf_mips_query_size(d));
+	rmf_mips_query query;
+	double		start;
+	double		prepare;
+	const int	rounds = 4000000 / (pages * capacity) / (d / 16 + 1) + 1;
+
+	start = seconds();
+	for (int i = 0; i < 200; i++)
+		rmf_mips_query_prepare(&x.space, RMF_MIPS_INNER_PRODUCT, f.users, memory, &query);
+	prepare = (seconds() - start) / 200;
+
+	for (int level = 0; level < 3; level++)
+	{
+		double		best[4] = {INFINITY, INFINITY, INFINITY, INFINITY};
+
+		if (rmf_mips_kernels_of(level) == NULL)
+			continue;
+		for (int repeat = 0; repeat < 5; repeat++)
+			for (int m = 0; m < 4; m++)
+			{
+				rmf_mips_query_prepare(&x.space, m < 3 ? (rmf_mips_metric) m : RMF_MIPS_INNER_PRODUCT, f.users,
+									   memory, &query);
+				query.kernels = rmf_mips_kernels_of(level);
+				start = seconds();
+				for (int i = 0; i < rounds; i++)
+					for (int32_t p = 0; p < pages; p++)
+						if (m < 3)
+						{
+							rmf_mips_score(&query, capacity, x.codes + (size_t) p * capacity * bytes,
+										   x.entries + (size_t) p * capacity, upper);
+							sink = upper[capacity / 2];
+						}
+						else
+							for (int32_t r = 0; r < capacity; r++)
+								sink = rmf_mips_bound_score(&query, x.pages + (p + r) % pages);
+				best[m] = fmin(best[m], (seconds() - start) / rounds / pages / capacity);
+			}
+		printf("| %d | %s | %.2f | %.2f | %.2f | %.1f | %.1f | %.2f |\n", d, names[level], 1e9 * best[0], 1e9 * best[1],
+			   1e9 * best[2], (double) bytes / best[0] * 1e-9, 1e9 * best[3], 1e6 * prepare);
+		fflush(stdout);
+	}
+	free(upper);
+	free(memory);
+	free_index(&x);
+	free(f.items);
+	free(f.users);
+	free(f.seen);
+}
+
+static void
+measure_heap(void)
+{
+	enum
+	{
+		n = 10000
+	};
+	rmf_mips_waiting *heap = allocate(n * sizeof(rmf_mips_waiting));
+	double		push = 0.0,
+				pop = 0.0;
+
+	for (int round = 0; round < 100; round++)
+	{
+		int64_t		waiting = 0;
+		double		start = seconds();
+
+		for (int i = 0; i < n; i++)
+			rmf_mips_push(heap, &waiting, (rmf_mips_waiting) {(float) (rmf_mix64((uint64_t) i) >> 40), (uint32_t) i, 0});
+		push += seconds() - start;
+		start = seconds();
+		for (int i = 0; i < 20; i++)
+			sink = rmf_mips_pop(heap, &waiting).upper;
+		pop += seconds() - start;
+	}
+	printf("\nA heap of %d: %.1f ns a push, %.0f ns a pop.\n", n, 1e9 * push / 100 / n, 1e9 * pop / 100 / 20);
+	free(heap);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *items = NULL,
+			   *users = NULL,
+			   *seen = NULL;
+	int			dimensions = 64;
+	int			largest = 1000000;
+	long		seed = 1;
+
+	for (int i = 1; i < argc; i += 2)
+	{
+		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (value != NULL && strcmp(argv[i], "--items") == 0)
+			items = value;
+		else if (value != NULL && strcmp(argv[i], "--users") == 0)
+			users = value;
+		else if (value != NULL && strcmp(argv[i], "--seen") == 0)
+			seen = value;
+		else if (value != NULL && strcmp(argv[i], "--dimensions") == 0)
+			dimensions = atoi(value);
+		else if (value != NULL && strcmp(argv[i], "--largest") == 0)
+			largest = atoi(value);
+		else if (value != NULL && strcmp(argv[i], "--seed") == 0)
+			seed = atol(value);
+		else
+		{
+			fprintf(stderr, "usage: bench_mips [--items FILE --users FILE --seen FILE] [--dimensions N] [--largest ITEMS] [--seed N]\n");
+			return 2;
+		}
+	}
+	if (dimensions < 1 || dimensions > 4096 || (items != NULL) != (users != NULL && seen != NULL))
+	{
+		fprintf(stderr, "bench_mips: --items, --users and --seen belong together; --dimensions from 1 to 4096\n");
+		return 2;
+	}
+	random_state = (uint64_t) seed << 32;
+
+	if (items == NULL)
+	{
+		static const int32_t lengths[] = {16, 32, 64, 128, 256, 1024};
+
+		printf("| dimensions | level | <#> ns an entry | <=> | <-> | GB/s (<#>) | ns a bound | us a query |\n|---|---|---|---|---|---|---|---|\n");
+		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
+			measure_loops(lengths[i]);
+		measure_heap();
+		printf("\n");
+	}
+
+	printf("| factors | dimensions | k | order | directory pages | data pages | | fetched | us |\n|---|---|---|---|---|---|---|---|---|\n");
+	if (items != NULL)
+	{
+		factors		f = {.dimensions = dimensions};
+		size_t		bytes;
+
+		f.items = read_file(items, &bytes);
+		f.n_items = (int32_t) (bytes / sizeof(float) / (size_t) dimensions);
+		f.users = read_file(users, &bytes);
+		f.n_users = (int32_t) (bytes / sizeof(float) / (size_t) dimensions);
+		f.seen = read_file(seen, &bytes);
+		measure_all(items, &f);
+		return 0;
+	}
+	for (int tail = 0; tail < 2; tail++)
+	{
+		static const int32_t sizes[] = {27000, 200000, 1000000};
+
+		for (int i = tail; i < 3 && sizes[i] <= largest; i++)
+		{
+			factors		f = make_factors(sizes[i], dimensions, tail);
+			char		name[64];
+
+			snprintf(name, sizeof(name), "%s, %d thousand", tail ? "tail" : "spread", sizes[i] / 1000);
+			measure_all(name, &f);
+			free(f.items);
+			free(f.users);
+			free(f.seen);
+		}
+	}
+	return 0;
+}
