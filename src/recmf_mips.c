@@ -29,6 +29,7 @@
 #include "utils/builtins.h"
 #include "utils/catcache.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -97,7 +98,7 @@ recmf_mips_layout(Relation index, int32 dimensions, RecmfMipsLayout *layout)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("index \"%s\" cannot hold factors of %d dimensions",
 						RelationGetRelationName(index), dimensions),
-				 errdetail("An access method mips holds at most %d dimensions.", most_dimensions()),
+				 errdetail("An index of access method mips holds at most %d dimensions.", most_dimensions()),
 				 errhint("Index fewer dimensions, as in (subvector(factor, 1, %d)).", most_dimensions())));
 }
 
@@ -500,12 +501,12 @@ mips_property(Oid index, int attribute, IndexAMProperty property, const char *na
 }
 
 static bool
-complain(Oid opclass, const char *what, int number)
+complain(const FormData_pg_opclass *opclass, const char *what)
 {
 	ereport(INFO,
 			(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-			 errmsg("operator class %u of access method mips contains %s with number %d",
-					opclass, what, number)));
+			 errmsg("operator class \"%s\" of access method mips contains %s",
+					NameStr(opclass->opcname), what)));
 	return false;
 }
 
@@ -529,13 +530,14 @@ mips_validate(Oid opclass)
 		Form_pg_amop member = (Form_pg_amop) GETSTRUCT(&members->members[i]->tuple);
 
 		if (member->amopstrategy < 1 || member->amopstrategy > RECMF_MIPS_STRATEGIES)
-			valid = complain(opclass, "an operator", member->amopstrategy);
+			valid = complain(form, psprintf("operator %s with invalid strategy number %d",
+											format_operator(member->amopopr), member->amopstrategy));
 		else if (member->amoppurpose != AMOP_ORDER ||
 				 !opfamily_can_sort_type(member->amopsortfamily, FLOAT8OID) ||
 				 !check_amop_signature(member->amopopr, FLOAT8OID,
 									   form->opcintype, form->opcintype))
-			valid = complain(opclass, "an operator that does not order by a distance",
-							 member->amopstrategy);
+			valid = complain(form, psprintf("operator %s, which does not order by a distance",
+											format_operator(member->amopopr)));
 		else
 			n_operators++;
 	}
@@ -546,12 +548,13 @@ mips_validate(Oid opclass)
 	{
 		Form_pg_amproc member = (Form_pg_amproc) GETSTRUCT(&members->members[i]->tuple);
 
-		valid = complain(opclass, "a support function", member->amprocnum);
+		valid = complain(form, psprintf("function %s, which is of no use to it",
+										format_procedure(member->amproc)));
 	}
 	ReleaseCatCacheList(members);
 
 	if (valid && n_operators == 0)
-		valid = complain(opclass, "no operator", 1);
+		valid = complain(form, "no operator");
 	ReleaseSysCache(tuple);
 	return valid;
 }

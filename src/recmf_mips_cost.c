@@ -31,11 +31,14 @@
 #include "recmf_mips.h"
 
 /* Entries that are scored before the first row, of n: this times n to the power of that. */
-#define FIRST_SCORED 40.0
+#define FIRST_SCORED 20.0
 #define FIRST_SCORED_POWER 0.5
 
 /* To score one entry, in operators, at 64 dimensions. */
 #define SCORE_OPERATORS 0.1
+
+/* What a row costs on its way through the two heaps, in operators, for each level of a heap. */
+#define HEAP_OPERATORS 8.0
 
 static double
 log2_of(double n)
@@ -90,7 +93,7 @@ recmf_mips_cost_estimate(struct PlannerInfo *root, struct IndexPath *path, doubl
 
 	cost_qual_eval(&orderby_cost, path->indexorderbys, root);
 	row_cost = orderby_cost.per_tuple + cpu_tuple_cost +
-		4.0 * cpu_operator_cost * log2_of(n);
+		HEAP_OPERATORS * cpu_operator_cost * log2_of(n);
 
 	*selectivity = clauselist_selectivity(root, add_predicate_to_index_quals(index_info, NIL),
 										  index_info->rel->relid, JOIN_INNER, NULL);

@@ -2,15 +2,18 @@
  * recmf_mips_scan.c
  *	  Scans of a mips index: rows by falling upper bound of their score.
  *
- * Best first.  Two heaps by falling bound: pages that are not read yet, and
- * entries of pages that are.  While the best page is above the best entry, the
- * page is read: a DIRECTORY page puts the pages below it into the first heap, a
- * DATA page its entries into the second.  Otherwise the best entry is returned;
- * no row that is left has a higher score than its bound.  So nothing about the
- * number of rows wanted need be known, and the work grows with what is taken.
- * A page's bound limits those of all below it, so bounds never rise again.
+ * Best first.  Two heaps by falling bound: sources of entries, and entries.
+ * While the best source is above the best entry, the source is opened: a
+ * DIRECTORY page puts the pages below it among the sources; of a DATA page,
+ * those entries go to the heap that no other source is above, and the rest, of
+ * which there are many and few of use, becomes a source itself, a batch, with
+ * the largest bound among them.  Otherwise the best entry is returned; no row
+ * that is left has a higher score than its bound.  So nothing about the number
+ * of rows wanted need be known, and the work grows with what is taken.  A
+ * source's bound limits those of all that comes out of it, so bounds never rise
+ * again.
  *
- * Before all that the tail is read whole, and after all that come the rows
+ * Before all that the tail is read whole, into batches, and after all that come the rows
  * whose vector is NULL.  For a query of NULL every distance is NULL, and the
  * order is as it comes.
  *
@@ -26,8 +29,6 @@
  * scored.
  */
 #include "postgres.h"
-
-#include <float.h>
 
 #include "access/genam.h"
 #include "access/relscan.h"
@@ -53,6 +54,13 @@ typedef struct Heap
 	rmf_mips_waiting *of;
 } Heap;
 
+/* Scored entries of a page, that is upper[capacity], then tids[capacity]. */
+typedef struct Batch
+{
+	int			n;
+	float		upper[FLEXIBLE_ARRAY_MEMBER];	/* -infinity: taken already */
+} Batch;
+
 /* The query, as the bounds of one space need it. */
 typedef struct SpaceQuery
 {
@@ -77,9 +85,13 @@ typedef struct MipsScan
 	void	   *query_memory;
 	Size		query_room;
 
-	Heap		pages;			/* "offset" is page_of(run, level) */
+	Heap		sources;		/* of entries: "block" is a page's or a batch's number, "offset" see source_of() */
 	Heap		entries;
-	float	   *upper;			/* of one page's entries */
+
+	Size		batch_size;		/* bytes; see Batch */
+	int64		n_batches;
+	int64		batches_room;
+	char	   *batches;
 
 	BlockNumber nulls_next;
 	uint32		nulls_pages;	/* that are left to read */
@@ -101,11 +113,25 @@ static struct
 	int64		rows_returned;
 }			totals;
 
-/* A page in the heap: level -1 is a DATA page. */
+/* What a source is: a page of a run, of level -1 for a DATA page; or a batch. */
+#define SOURCE_BATCH 0x8000
+
 static inline uint16
-page_of(int run, int level)
+source_of(int run, int level)
 {
 	return (uint16) (run << 5 | (level + 1));
+}
+
+static inline int
+source_run(uint16 source)
+{
+	return source >> 5;
+}
+
+static inline int
+source_level(uint16 source)
+{
+	return (source & 31) - 1;
 }
 
 static inline void
@@ -141,8 +167,8 @@ recmf_mips_begin_scan(Relation index, int n_keys, int n_orderbys)
 	MipsScan   *mips = palloc0(sizeof(MipsScan));
 
 	mips->context = context;
-	new_heap(&mips->pages, 256);
-	new_heap(&mips->entries, 1024);
+	new_heap(&mips->sources, 256);
+	new_heap(&mips->entries, 256);
 	mips->distances = palloc(sizeof(IndexOrderByDistance) * Max(n_orderbys, 1));
 	mips->distance_types = palloc(sizeof(Oid) * Max(n_orderbys, 1));
 	for (int i = 0; i < n_orderbys; i++)
@@ -257,30 +283,85 @@ prepare_query(IndexScanDesc scan)
 		pfree(vector);
 }
 
-/* Puts the entries of a page, which is locked, into the heap, none above the limit. */
-static void
-score_page(MipsScan *mips, Page page, const rmf_mips_query *query, float limit)
+static inline Batch *
+batch_of(const MipsScan *mips, int64 number)
+{
+	return (Batch *) (mips->batches + mips->batch_size * number);
+}
+
+static inline ItemPointerData *
+batch_tids(const MipsScan *mips, Batch *batch)
+{
+	return (ItemPointerData *) (batch->upper + mips->layout.capacity);
+}
+
+/* A batch of the entries of a page, which is locked; returns its number. */
+static int64
+score_page(MipsScan *mips, Page page, const rmf_mips_query *query)
 {
 	const RecmfMipsLayout *layout = &mips->layout;
 	int			n = RecmfMipsPageSpecial(page)->n_entries;
-	const ItemPointerData *tids = recmf_mips_tids(layout, page);
+	Batch	   *batch;
 
-	if (mips->null_query)
-		memset(mips->upper, 0, sizeof(float) * n);
-	else
-		rmf_mips_score(query, n, recmf_mips_codes(page), recmf_mips_entries(layout, page), mips->upper);
-
-	make_room(&mips->entries, n);
-	for (int i = 0; i < n; i++)
+	if (unlikely(mips->n_batches == mips->batches_room))
 	{
-		rmf_mips_waiting entry;
-
-		entry.upper = Min(mips->upper[i], limit);
-		entry.block = ItemPointerGetBlockNumberNoCheck(&tids[i]);
-		entry.offset = ItemPointerGetOffsetNumberNoCheck(&tids[i]);
-		rmf_mips_push(mips->entries.of, &mips->entries.n, entry);
+		mips->batches_room *= 2;
+		mips->batches = repalloc_huge(mips->batches, mips->batch_size * mips->batches_room);
 	}
+	batch = batch_of(mips, mips->n_batches);
+	batch->n = n;
+	memcpy(batch_tids(mips, batch), recmf_mips_tids(layout, page), sizeof(ItemPointerData) * n);
+	if (mips->null_query)
+		memset(batch->upper, 0, sizeof(float) * n);
+	else
+		rmf_mips_score(query, n, recmf_mips_codes(page), recmf_mips_entries(layout, page), batch->upper);
+
 	totals.entries_scored += n;
+	return mips->n_batches++;
+}
+
+/*
+ * Puts those entries of a batch into the heap that are not below "enough", each
+ * with no more than "limit"; what is left becomes a source.
+ */
+static void
+take_from_batch(MipsScan *mips, int64 number, float enough, float limit)
+{
+	Batch	   *batch = batch_of(mips, number);
+	const ItemPointerData *tids = batch_tids(mips, batch);
+	const float taken = -get_float4_infinity();
+	float		left[4] = {taken, taken, taken, taken};
+
+	make_room(&mips->entries, batch->n);
+	for (int i = 0; i < batch->n; i++)
+	{
+		float		upper = batch->upper[i];
+
+		if (likely(upper < enough))
+			left[i % 4] = upper > left[i % 4] ? upper : left[i % 4];
+		else if (upper > taken)
+		{
+			rmf_mips_waiting entry;
+
+			entry.upper = Min(upper, limit);
+			entry.block = ItemPointerGetBlockNumberNoCheck(&tids[i]);
+			entry.offset = ItemPointerGetOffsetNumberNoCheck(&tids[i]);
+			rmf_mips_push(mips->entries.of, &mips->entries.n, entry);
+			batch->upper[i] = taken;
+		}
+	}
+
+	left[0] = Max(Max(left[0], left[1]), Max(left[2], left[3]));
+	if (left[0] > taken)
+	{
+		rmf_mips_waiting rest;
+
+		rest.upper = Min(left[0], limit);
+		rest.block = number;
+		rest.offset = SOURCE_BATCH;
+		make_room(&mips->sources, 1);
+		rmf_mips_push(mips->sources.of, &mips->sources.n, rest);
+	}
 }
 
 static void
@@ -295,10 +376,12 @@ read_tail(IndexScanDesc scan)
 													 RECMF_MIPS_TAIL, mips->meta.next_generation,
 													 &mips->layout);
 		Page		page = BufferGetPage(buffer);
+		int64		batch;
 
-		score_page(mips, page, &mips->spaces[0]->query, FLT_MAX);
+		batch = score_page(mips, page, &mips->spaces[0]->query);
 		block = RecmfMipsPageSpecial(page)->next;
 		UnlockReleaseBuffer(buffer);
+		take_from_batch(mips, batch, get_float4_infinity(), get_float4_infinity());
 		totals.tail_pages++;
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -319,20 +402,24 @@ start(IndexScanDesc scan)
 	if (mips->meta.dimensions != 0 && mips->meta.dimensions != dimensions_before)
 	{
 		recmf_mips_layout(scan->indexRelation, mips->meta.dimensions, &mips->layout);
-		mips->upper = palloc(sizeof(float) * mips->layout.capacity);
+		mips->batch_size = MAXALIGN(offsetof(Batch, upper) +
+									(sizeof(float) + sizeof(ItemPointerData)) * mips->layout.capacity);
+		mips->batches_room = 32;
+		mips->batches = palloc(mips->batch_size * mips->batches_room);
 	}
 	prepare_query(scan);
 
 	mips->entries.n = 0;
-	mips->pages.n = 0;
+	mips->sources.n = 0;
+	mips->n_batches = 0;
 	for (int run = 0; run < mips->meta.n_runs; run++)
 	{
 		rmf_mips_waiting root;
 
-		root.upper = FLT_MAX;
+		root.upper = get_float4_infinity();
 		root.block = mips->meta.runs[run].root;
-		root.offset = page_of(run, mips->meta.runs[run].level);
-		rmf_mips_push(mips->pages.of, &mips->pages.n, root);
+		root.offset = source_of(run, mips->meta.runs[run].level);
+		rmf_mips_push(mips->sources.of, &mips->sources.n, root);
 	}
 	read_tail(scan);
 	mips->nulls_next = mips->meta.nulls_first;
@@ -347,48 +434,60 @@ start(IndexScanDesc scan)
  * ------------------------------------------------------------------------
  */
 
-/* Reads the best page: its bound is that of all that is not read yet. */
+/* Opens the best source: its bound is that of all that is not open yet. */
 static void
-expand(IndexScanDesc scan)
+open_best(IndexScanDesc scan)
 {
 	MipsScan   *mips = scan->opaque;
-	rmf_mips_waiting best = rmf_mips_pop(mips->pages.of, &mips->pages.n);
-	int			run = best.offset >> 5;
-	int			level = (best.offset & 31) - 1;
-	const rmf_mips_query *query = &mips->spaces[mips->space_of_run[run]]->query;
-	Buffer		buffer = recmf_mips_read(scan->indexRelation, best.block, BUFFER_LOCK_SHARE,
-										 level < 0 ? RECMF_MIPS_DATA : RECMF_MIPS_DIRECTORY,
-										 mips->meta.runs[run].generation, &mips->layout);
-	Page		page = BufferGetPage(buffer);
+	rmf_mips_waiting best = rmf_mips_pop(mips->sources.of, &mips->sources.n);
+	int64		batch = -1;
 
-	if (level < 0)
-	{
-		score_page(mips, page, query, best.upper);
-		totals.data_pages++;
-	}
+	if (best.offset == SOURCE_BATCH)
+		batch = best.block;
 	else
 	{
-		int			n = RecmfMipsPageSpecial(page)->n_entries;
+		int			run = source_run(best.offset);
+		int			level = source_level(best.offset);
+		const rmf_mips_query *query = &mips->spaces[mips->space_of_run[run]]->query;
+		Buffer		buffer = recmf_mips_read(scan->indexRelation, best.block, BUFFER_LOCK_SHARE,
+											 level < 0 ? RECMF_MIPS_DATA : RECMF_MIPS_DIRECTORY,
+											 mips->meta.runs[run].generation, &mips->layout);
+		Page		page = BufferGetPage(buffer);
 
-		if (RecmfMipsPageSpecial(page)->level != level)
-			recmf_mips_corrupted(scan->indexRelation, best.block, "Its level is %u instead of %d.",
-								 RecmfMipsPageSpecial(page)->level, level);
-		make_room(&mips->pages, n);
-		for (int i = 0; i < n; i++)
+		if (level < 0)
 		{
-			rmf_mips_waiting child;
-
-			child.upper = mips->null_query ? best.upper :
-				rmf_mips_bound_score(query, recmf_mips_child_bound(&mips->layout, page, i));
-			child.upper = Min(child.upper, best.upper);
-			child.block = recmf_mips_children(page)[i];
-			child.offset = page_of(run, level - 1);
-			rmf_mips_push(mips->pages.of, &mips->pages.n, child);
+			batch = score_page(mips, page, query);
+			totals.data_pages++;
 		}
-		totals.directory_pages++;
+		else
+		{
+			int			n = RecmfMipsPageSpecial(page)->n_entries;
+
+			if (RecmfMipsPageSpecial(page)->level != level)
+				recmf_mips_corrupted(scan->indexRelation, best.block, "Its level is %u instead of %d.",
+									 RecmfMipsPageSpecial(page)->level, level);
+			make_room(&mips->sources, n);
+			for (int i = 0; i < n; i++)
+			{
+				rmf_mips_waiting child;
+
+				child.upper = mips->null_query ? best.upper :
+					rmf_mips_bound_score(query, recmf_mips_child_bound(&mips->layout, page, i));
+				child.upper = Min(child.upper, best.upper);
+				child.block = recmf_mips_children(page)[i];
+				child.offset = source_of(run, level - 1);
+				rmf_mips_push(mips->sources.of, &mips->sources.n, child);
+			}
+			totals.directory_pages++;
+		}
+		UnlockReleaseBuffer(buffer);
+		CHECK_FOR_INTERRUPTS();
 	}
-	UnlockReleaseBuffer(buffer);
-	CHECK_FOR_INTERRUPTS();
+
+	if (batch >= 0)
+		take_from_batch(mips, batch,
+						mips->sources.n > 0 ? mips->sources.of[0].upper : -get_float4_infinity(),
+						best.upper);
 }
 
 static bool
@@ -397,9 +496,9 @@ next_entry(IndexScanDesc scan)
 	MipsScan   *mips = scan->opaque;
 	rmf_mips_waiting best;
 
-	while (mips->pages.n > 0 &&
-		   (mips->entries.n == 0 || mips->pages.of[0].upper > mips->entries.of[0].upper))
-		expand(scan);
+	while (mips->sources.n > 0 &&
+		   (mips->entries.n == 0 || mips->sources.of[0].upper > mips->entries.of[0].upper))
+		open_best(scan);
 	if (mips->entries.n == 0)
 		return false;
 

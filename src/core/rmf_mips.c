@@ -492,12 +492,131 @@ rmf_mips_bound_holds(const rmf_mips_space *space, const int8_t *code,
  * ------------------------------------------------------------------------
  */
 
+/*
+ * A k-d tree with leaves of `capacity` entries: each set is split at its middle,
+ * in the coordinate in which it is spread most: along one of the leading
+ * directions, or in its norm.  A block's bound grows with the largest norm
+ * itself, but only with the square of how far the box reaches along a
+ * direction, so a spread of norms counts for more.  (Between 16 and 64 times
+ * as much made at most 3% of difference on real factors; leaving norms out cost
+ * up to 23% more blocks.)
+ */
+#define NORM_WEIGHT 32.0
+
+typedef struct arrange_workspace
+{
+	float	   *coordinates;	/* n x (n_leading + 1) */
+	float	   *key;			/* of the entry at a place of the order, while a set is split */
+} arrange_workspace;
+
+static size_t
+lay_out_arrange(const rmf_mips_space *space, int32_t n, void *base, arrange_workspace *w)
+{
+	size_t		used = 0;
+
+	w->coordinates = rmf_carve(base, &used, (size_t) n * ((size_t) space->n_leading + 1) * sizeof(float));
+	w->key = rmf_carve(base, &used, (size_t) n * sizeof(float));
+	return used;
+}
+
 size_t
 rmf_mips_arrange_workspace_size(const rmf_mips_space *space, int32_t n)
 {
-	(void) space;
-	(void) n;
-	return 0;
+	arrange_workspace w;
+
+	return lay_out_arrange(space, n > 0 ? n : 0, NULL, &w);
+}
+
+/* Brings the `first` largest keys to the front of n, with their entries. */
+static void
+select_largest(int32_t n, int32_t first, float *key, int32_t *order)
+{
+	int32_t		low = 0,
+				high = n - 1;
+
+	while (low < high)
+	{
+		float		pivot = key[low + (high - low) / 2];
+		int32_t		i = low,
+					j = high;
+
+		while (i <= j)
+		{
+			while (key[i] > pivot)
+				i++;
+			while (key[j] < pivot)
+				j--;
+			if (i <= j)
+			{
+				float		k = key[i];
+				int32_t		o = order[i];
+
+				key[i] = key[j];
+				order[i++] = order[j];
+				key[j] = k;
+				order[j--] = o;
+			}
+		}
+		if (first - 1 <= j)
+			high = j;
+		else if (first - 1 >= i)
+			low = i;
+		else
+			break;
+	}
+}
+
+/* The halves are whole blocks; the half with the larger key comes first. */
+static rmf_status
+split(const rmf_mips_space *space, int32_t n, int32_t capacity, const arrange_workspace *w,
+	  int32_t *order, const rmf_poll *poll)
+{
+	int32_t		width = space->n_leading + 1;
+	int32_t		between_polls = POLL_PRODUCTS / width + 1;
+	double		sum[RMF_MIPS_MAX_LEADING + 1] = {0};
+	double		square[RMF_MIPS_MAX_LEADING + 1] = {0};
+	double		widest = -1.0;
+	int32_t		axis = 0;
+	int32_t		first;
+	rmf_status	status;
+
+	if (n <= capacity)
+		return RMF_OK;
+
+	for (int32_t i = 0; i < n; i++)
+	{
+		const float *row = w->coordinates + (size_t) order[i] * width;
+
+		if (i % between_polls == 0 && rmf_poll_cancelled(poll))
+			return RMF_CANCELLED;
+		for (int32_t j = 0; j < width; j++)
+		{
+			sum[j] += (double) row[j];
+			square[j] += (double) row[j] * (double) row[j];
+		}
+	}
+	for (int32_t j = 0; j < width; j++)
+	{
+		double		spread = square[j] - sum[j] / n * sum[j];
+
+		if (j == space->n_leading)
+			spread *= NORM_WEIGHT;
+		if (spread > widest)
+		{
+			widest = spread;
+			axis = j;
+		}
+	}
+
+	first = ((n - 1) / capacity + 1) / 2 * capacity;
+	for (int32_t i = 0; i < n; i++)
+		w->key[i] = w->coordinates[(size_t) order[i] * width + axis];
+	select_largest(n, first, w->key, order);
+
+	status = split(space, first, capacity, w, order, poll);
+	if (status == RMF_OK)
+		status = split(space, n - first, capacity, w, order + first, poll);
+	return status;
 }
 
 rmf_status
@@ -505,16 +624,29 @@ rmf_mips_arrange(const rmf_mips_space *space, int32_t n, const int8_t *codes,
 				 const rmf_mips_entry *entries, int32_t capacity, int32_t *order,
 				 void *workspace, const rmf_poll *poll)
 {
-	(void) space;
-	(void) codes;
-	(void) entries;
-	(void) workspace;
-	(void) poll;
+	size_t		bytes = rmf_mips_code_size(space->dimensions);
+	int32_t		width = space->n_leading + 1;
+	int64_t		between_polls = POLL_PRODUCTS / ((int64_t) space->dimensions * width) + 1;
+	arrange_workspace w;
+
 	if (n < 0 || capacity < 1)
 		return RMF_BAD_ARGUMENT;
+
+	lay_out_arrange(space, n, workspace, &w);
 	for (int32_t i = 0; i < n; i++)
+	{
+		double		along[RMF_MIPS_MAX_LEADING];
+		float	   *row = w.coordinates + (size_t) i * width;
+
+		if (i % between_polls == 0 && rmf_poll_cancelled(poll))
+			return RMF_CANCELLED;
+		(void) project_code(space, codes + (size_t) i * bytes, entries[i].scale, along);
+		for (int32_t j = 0; j < space->n_leading; j++)
+			row[j] = (float) fmax(fmin(along[j], FLT_MAX), -FLT_MAX);
+		row[space->n_leading] = fminf(entries[i].norm, FLT_MAX);
 		order[i] = i;
-	return RMF_OK;
+	}
+	return split(space, n, capacity, &w, order, poll);
 }
 
 /* ------------------------------------------------------------------------
@@ -616,6 +748,7 @@ rmf_mips_query_prepare(const rmf_mips_space *space, rmf_mips_metric metric,
 		for (int32_t i = 0; i < d; i++)
 			sum += (double) row[i] * (double) u[i];
 		query->along[j] = sum;
+		query->pair[j][0] = query->pair[j][1] = sum;
 		query->weight[j][0] = fmin(sum, 0.0);
 		query->weight[j][1] = fmax(sum, 0.0);
 	}
@@ -641,31 +774,56 @@ raised(double x)
 	return (float) (y < -FLT_MAX ? -FLT_MAX : y);
 }
 
-/* At most ‖u - v‖ for all that the bound holds for. */
+/*
+ * At most ‖t u - v‖ for all that the bound holds for: the box and the rest are
+ * those of scale code, so that the error is taken off.
+ *
+ *		‖x‖² >= (‖B x‖² + ‖M x‖²) (1 - ‖D‖)
+ */
 static double
-nearest(const rmf_mips_query *query, const rmf_mips_bound *bound)
+nearest(const rmf_mips_query *query, const rmf_mips_bound *bound, double t)
 {
-	double		square = 0.0;
-	double		rest = query->smallest_rest - (double) bound->rest;
-	double		longer = query->smallest_norm - fmin(bound->largest_norm, query->norm_limit);
-	double		shorter = rmf_mips_norm_low(bound->smallest_norm) - query->largest_norm;
-	double		least;
+	double		square = query->kernels->outside_box(query, bound, t);
+	double		rest = t * query->smallest_rest - (double) bound->rest;
 
-	for (int32_t j = 0; j < query->space->n_leading; j++)
-	{
-		double		below = (double) bound->range[j].low - query->along[j];
-		double		above = query->along[j] - (double) bound->range[j].high;
-		double		outside = fmax(fmax(below, above), 0.0);
-
-		square += outside * outside;
-	}
 	if (rest > 0.0)
 		square += rest * rest;
-	/* ‖x‖² >= (‖B x‖² + ‖M x‖²) (1 - ‖D‖), and what a and the distances lost to rounding. */
-	least = sqrt(square) * (1.0 - 2.0 * NOT_ORTHONORMAL) - query->largest_norm * SUM_LOSS(query->space->dimensions) -
-		(double) bound->error;
-	least = fmax(least, fmax(longer, bound->smallest_norm > 0.0f ? shorter : 0.0));
-	return fmax(least, 0.0);
+	/* The second term is what a, and with it each distance, lost to rounding. */
+	return sqrt(square) * (1.0 - 2.0 * NOT_ORTHONORMAL) -
+		t * query->largest_norm * SUM_LOSS(query->space->dimensions) - (double) bound->error;
+}
+
+/*
+ * The smallest of three bounds of u·v, with N the largest norm:
+ *
+ *		‖u‖ N
+ *		(‖t u‖² + N² - ‖t u - v‖²) / (2 t), with t = N / ‖u‖, where ‖t u - v‖ is
+ *			at least the distance to the box: ‖u‖ (N - distance² / (2 N))
+ *		sum_j max(a_j low_j, a_j high_j) + ‖u_rest‖ rest + ‖u‖ error
+ *
+ * The second knows that no v is longer than N: at a corner of the box with a
+ * long rest beside it, one would be.  The third is better for large boxes and
+ * for blocks on the other side of the origin.
+ */
+static double
+bound_of_product(const rmf_mips_query *query, const rmf_mips_bound *bound, double norm)
+{
+	double		longest = query->largest_norm * norm;
+	double		error = (double) bound->error;
+	double		box;
+	double		distance;
+
+	if (longest == 0.0)
+		return 0.0;
+	box = query->kernels->along_box(query, bound) + query->rest * (double) bound->rest +
+		query->largest_norm * error +
+	/* ‖D‖, and the rounding of a and of the sum */
+		query->largest_norm * (norm + error) * 2.0 * NOT_ORTHONORMAL;
+	distance = nearest(query, bound, norm / query->largest_norm);
+	if (distance > 0.0)
+		longest -= query->largest_norm * (distance * distance / (2.0 * norm)) * (1.0 - 0x1p-40) -
+			longest * 0x1p-40;
+	return fmin(box, longest);
 }
 
 float
@@ -680,14 +838,15 @@ rmf_mips_bound_score(const rmf_mips_query *query, const rmf_mips_bound *bound)
 		return -FLT_MAX;
 
 	if (query->metric == RMF_MIPS_L2)
-		return raised(-nearest(query, bound) * (1.0 - query->rounding));
+	{
+		double		least = fmax(nearest(query, bound, 1.0), query->smallest_norm - norm);
 
-	product = query->kernels->along_box(query, bound) +
-		query->rest * (double) bound->rest + query->largest_norm * (double) bound->error +
-		/* ‖D‖, and the rounding of a and of the sum in double */
-		query->largest_norm * (norm + (double) bound->error) * 2.0 * NOT_ORTHONORMAL;
-	product = fmin(product, query->largest_norm * norm);
+		if (bound->smallest_norm > 0.0f)
+			least = fmax(least, rmf_mips_norm_low(bound->smallest_norm) - query->largest_norm);
+		return raised(-fmax(least, 0.0) * (1.0 - query->rounding));
+	}
 
+	product = bound_of_product(query, bound, norm);
 	if (query->metric == RMF_MIPS_INNER_PRODUCT)
 		return raised(product + query->rounding * query->largest_norm * norm);
 

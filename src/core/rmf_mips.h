@@ -21,7 +21,13 @@
  * with a = B u, the parts along a few leading directions B (orthonormal rows),
  * in which factors have most of their length, low and high the range of
  * B (scale code) in the block, rest the largest norm of what is left of
- * scale code outside of them, and error the largest error of coding.
+ * scale code outside of them, and error the largest error of coding; and, since
+ * no v is longer than the largest norm N,
+ *
+ *		u·v <= ‖u‖ (N - distance² / (2 N))
+ *
+ * with the distance of N u / ‖u‖ to the nearest place that the box and the rest
+ * allow, less the error.
  *
  * The same codes serve three metrics; a query says which.  What is maximised,
  * the "score", is
@@ -124,9 +130,9 @@ extern int	rmf_mips_bound_holds(const rmf_mips_space *space, const int8_t *code,
 extern void rmf_mips_bound_unite(int32_t n_leading, const rmf_mips_bound *other, rmf_mips_bound *bound);
 
 /*
- * Orders n entries (of similar norm, by the caller's choice) so that each
+ * Orders n entries (a directory page's worth, of similar norm) so that each
  * consecutive `capacity` of them, a block, gets a tight bound: order[i] is the
- * entry at place i.  codes: n codes, rmf_mips_code_size() apart.
+ * entry at place i.  Norms that are spread widely are kept apart by itself.  codes: n codes, rmf_mips_code_size() apart.
  */
 extern size_t rmf_mips_arrange_workspace_size(const rmf_mips_space *space, int32_t n);
 extern rmf_status rmf_mips_arrange(const rmf_mips_space *space, int32_t n, const int8_t *codes,
@@ -154,6 +160,7 @@ typedef struct rmf_mips_query
 	double		smallest_rest;	/* at most that */
 	double		norm_limit;		/* no vector is longer: stands for an infinite norm */
 	double		along[RMF_MIPS_MAX_LEADING];	/* a = B u */
+	double		pair[RMF_MIPS_MAX_LEADING][2];	/* a, a: for low and high */
 	double		weight[RMF_MIPS_MAX_LEADING][2];	/* min(a, 0) and max(a, 0): for low and high */
 } rmf_mips_query;
 

@@ -11,6 +11,7 @@
 
 #if defined(__x86_64__) && defined(__AVX2__) && defined(__FMA__)
 
+#define RMF_MIPS_BYTES 32
 #define RMF_MIPS_TABLE rmf_mips_avx2
 
 #include "rmf_mips_loops.h"

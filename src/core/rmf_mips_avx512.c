@@ -12,6 +12,7 @@
 #if defined(__x86_64__) && defined(__AVX512F__) && defined(__AVX512BW__) && \
 	defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__FMA__)
 
+#define RMF_MIPS_BYTES 64
 #define RMF_MIPS_TABLE rmf_mips_avx512
 
 #include "rmf_mips_loops.h"

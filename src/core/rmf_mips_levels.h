@@ -41,6 +41,8 @@ struct rmf_mips_kernels
 							 const int32_t *sum, const int32_t *square, float *upper);
 	/* sum_j max(a_j low_j, a_j high_j) */
 	double		(*along_box) (const rmf_mips_query *query, const rmf_mips_bound *bound);
+	/* The square of the distance from t a to the box of low and high. */
+	double		(*outside_box) (const rmf_mips_query *query, const rmf_mips_bound *bound, double t);
 };
 
 typedef struct rmf_mips_kernels rmf_mips_kernels;

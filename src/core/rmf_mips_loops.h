@@ -3,6 +3,7 @@
  *	  The loops of rmf_mips_levels.h, compiled once a processor level.
  *
  * The including file sets
+ *	RMF_MIPS_BYTES		bytes of a vector register
  *	RMF_MIPS_TABLE		the name of the table of kernels that is made here
  * and is compiled with the flags that let the compiler use the level's
  * registers.  Sums of codes are integers, the same at every level.  What turns
@@ -13,7 +14,18 @@
 #include <float.h>
 #include <math.h>
 
+#if RMF_MIPS_BYTES > 16
+#include <immintrin.h>
+#endif
+
 #include "rmf_mips_levels.h"
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* At least x for a double x: 2^-23 covers the rounding to a float, and what x lost itself. */
 static inline float
@@ -117,32 +129,212 @@ along_box(const rmf_mips_query *query, const rmf_mips_bound *bound)
 	return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
-static void
-products(int32_t n, size_t bytes, const int16_t *query, const int8_t *codes, int32_t *sum)
+/* At most one of low - t a and t a - high is positive, and counts. */
+static double
+outside_box(const rmf_mips_query *query, const rmf_mips_bound *bound, double t)
 {
-	for (int32_t i = 0; i < n; i++)
+	int			n = 2 * query->space->n_leading;
+	const double *pair = query->pair[0];
+	const float *range = &bound->range[0].low;
+	double		sum[8] = {0};
+	int			i = 0;
+
+	for (; i + 8 <= n; i += 8)
+		for (int k = 0; k < 8; k++)
+		{
+			double		below = (double) range[i + k] - t * pair[i + k];
+			double		outside = k % 2 == 0 ? below : -below;
+
+			outside = outside > 0.0 ? outside : 0.0;
+			sum[k] += outside * outside;
+		}
+	for (; i < n; i++)
+	{
+		double		below = (double) range[i] - t * pair[i];
+		double		outside = i % 2 == 0 ? below : -below;
+
+		outside = outside > 0.0 ? outside : 0.0;
+		sum[0] += outside * outside;
+	}
+	return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+}
+
+/*
+ * Products of a code with the query (16 bits), or with itself where the query
+ * is NULL: neighbours are added up in lanes of 32 bits, and those of several
+ * codes at once at the end.  A code's bytes are a multiple of 16.
+ */
+#if RMF_MIPS_BYTES == 64
+
+#define CODES_AT_ONCE 16
+
+/* Lanes of 4 codes, `bytes` apart; in each quarter of the result a part of the sum of each. */
+static ALWAYS_INLINE __m512i
+four_codes(size_t bytes, const int16_t *query, const int8_t *code)
+{
+	__m512i		sum[4];
+	__m512i		low,
+				high;
+
+	UNROLL
+	for (int r = 0; r < 4; r++)
+		sum[r] = _mm512_setzero_si512();
+	for (size_t k = 0; k + 32 <= bytes; k += 32)
+	{
+		__m512i		q = query == NULL ? _mm512_setzero_si512() : _mm512_loadu_si512(query + k);
+
+		UNROLL
+		for (int r = 0; r < 4; r++)
+		{
+			__m512i		c = _mm512_cvtepi8_epi16(_mm256_loadu_si256((const __m256i *) (code + r * bytes + k)));
+
+			sum[r] = _mm512_add_epi32(sum[r], _mm512_madd_epi16(c, query == NULL ? c : q));
+		}
+	}
+	if (bytes % 32 != 0)
+	{
+		size_t		k = bytes - 16;
+		__m256i		q = query == NULL ? _mm256_setzero_si256() :
+			_mm256_loadu_si256((const __m256i *) (query + k));
+
+		UNROLL
+		for (int r = 0; r < 4; r++)
+		{
+			__m256i		c = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *) (code + r * bytes + k)));
+
+			sum[r] = _mm512_add_epi32(sum[r], _mm512_zextsi256_si512(_mm256_madd_epi16(c, query == NULL ? c : q)));
+		}
+	}
+
+	low = _mm512_add_epi32(_mm512_unpacklo_epi32(sum[0], sum[1]), _mm512_unpackhi_epi32(sum[0], sum[1]));
+	high = _mm512_add_epi32(_mm512_unpacklo_epi32(sum[2], sum[3]), _mm512_unpackhi_epi32(sum[2], sum[3]));
+	return _mm512_add_epi32(_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
+}
+
+static ALWAYS_INLINE void
+codes_at_once(size_t bytes, const int16_t *query, const int8_t *code, int32_t *sum)
+{
+	__m512i		a = four_codes(bytes, query, code);
+	__m512i		b = four_codes(bytes, query, code + 4 * bytes);
+	__m512i		c = four_codes(bytes, query, code + 8 * bytes);
+	__m512i		d = four_codes(bytes, query, code + 12 * bytes);
+
+	a = _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+	c = _mm512_add_epi32(_mm512_shuffle_i32x4(c, d, 0x88), _mm512_shuffle_i32x4(c, d, 0xdd));
+	_mm512_storeu_si512(sum, _mm512_add_epi32(_mm512_shuffle_i32x4(a, c, 0x88),
+											   _mm512_shuffle_i32x4(a, c, 0xdd)));
+}
+
+#elif RMF_MIPS_BYTES == 32
+
+#define CODES_AT_ONCE 8
+
+/* Lanes of 4 codes, `bytes` apart; in each half of the result a part of the sum of each. */
+static ALWAYS_INLINE __m256i
+four_codes(size_t bytes, const int16_t *query, const int8_t *code)
+{
+	__m256i		sum[4];
+
+	UNROLL
+	for (int r = 0; r < 4; r++)
+		sum[r] = _mm256_setzero_si256();
+	for (size_t k = 0; k < bytes; k += 16)
+	{
+		__m256i		q = query == NULL ? _mm256_setzero_si256() :
+			_mm256_loadu_si256((const __m256i *) (query + k));
+
+		UNROLL
+		for (int r = 0; r < 4; r++)
+		{
+			__m256i		c = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *) (code + r * bytes + k)));
+
+			sum[r] = _mm256_add_epi32(sum[r], _mm256_madd_epi16(c, query == NULL ? c : q));
+		}
+	}
+	return _mm256_hadd_epi32(_mm256_hadd_epi32(sum[0], sum[1]), _mm256_hadd_epi32(sum[2], sum[3]));
+}
+
+static ALWAYS_INLINE void
+codes_at_once(size_t bytes, const int16_t *query, const int8_t *code, int32_t *sum)
+{
+	__m256i		a = four_codes(bytes, query, code);
+	__m256i		b = four_codes(bytes, query, code + 4 * bytes);
+
+	_mm256_storeu_si256((__m256i *) sum, _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20),
+														   _mm256_permute2x128_si256(a, b, 0x31)));
+}
+
+#else
+
+#define CODES_AT_ONCE 1
+
+static ALWAYS_INLINE void
+codes_at_once(size_t bytes, const int16_t *query, const int8_t *code, int32_t *sum)
+{
+	int32_t		s = 0;
+
+	if (query == NULL)
+		for (size_t k = 0; k < bytes; k++)
+			s += code[k] * code[k];
+	else
+		for (size_t k = 0; k < bytes; k++)
+			s += query[k] * code[k];
+	*sum = s;
+}
+
+#endif
+
+/* What is left past a multiple of CODES_AT_ONCE is done once more in whole, with those before it, or one by one. */
+static ALWAYS_INLINE void
+sums_of_codes(int32_t n, size_t bytes, const int16_t *query, const int8_t *codes, int32_t *sum)
+{
+	int32_t		i = 0;
+
+	for (; i + CODES_AT_ONCE <= n; i += CODES_AT_ONCE)
+		codes_at_once(bytes, query, codes + (size_t) i * bytes, sum + i);
+	if (i == n)
+		return;
+	if (n >= CODES_AT_ONCE)
+	{
+		i = n - CODES_AT_ONCE;
+		codes_at_once(bytes, query, codes + (size_t) i * bytes, sum + i);
+		return;
+	}
+	for (; i < n; i++)
 	{
 		const int8_t *code = codes + (size_t) i * bytes;
 		int32_t		s = 0;
 
 		for (size_t k = 0; k < bytes; k++)
-			s += query[k] * code[k];
+			s += code[k] * (query == NULL ? code[k] : query[k]);
 		sum[i] = s;
+	}
+}
+
+static void
+products(int32_t n, size_t bytes, const int16_t *query, const int8_t *codes, int32_t *sum)
+{
+	/* The usual lengths as constants: their loops unroll. */
+	switch (bytes)
+	{
+		case 32:
+			sums_of_codes(n, 32, query, codes, sum);
+			break;
+		case 64:
+			sums_of_codes(n, 64, query, codes, sum);
+			break;
+		case 128:
+			sums_of_codes(n, 128, query, codes, sum);
+			break;
+		default:
+			sums_of_codes(n, bytes, query, codes, sum);
 	}
 }
 
 static void
 squares(int32_t n, size_t bytes, const int8_t *codes, int32_t *square)
 {
-	for (int32_t i = 0; i < n; i++)
-	{
-		const int8_t *code = codes + (size_t) i * bytes;
-		int32_t		s = 0;
-
-		for (size_t k = 0; k < bytes; k++)
-			s += code[k] * code[k];
-		square[i] = s;
-	}
+	sums_of_codes(n, bytes, NULL, codes, square);
 }
 
 static const rmf_mips_kernels kernels = {
@@ -151,7 +343,8 @@ static const rmf_mips_kernels kernels = {
 	.inner_product = inner_product,
 	.cosine = cosine,
 	.distance = distance,
-	.along_box = along_box
+	.along_box = along_box,
+	.outside_box = outside_box
 };
 
 const rmf_mips_kernels *const RMF_MIPS_TABLE = &kernels;
