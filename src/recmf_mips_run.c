@@ -7,10 +7,10 @@
  * sample of them is kept (decoded from their codes: bounds are about codes).
  * Then the sample gives the leading directions, unless the run shares those of
  * an older one.  Then the sorted entries are read back stratum by stratum, a
- * stratum being what one DIRECTORY page of level 0 leads to, or less where
- * norms fall fast; within it the core arranges entries so that those of a page
- * are alike, and each page gets its bound.  DIRECTORY pages of higher levels
- * are filled on the way, as in the bulk load of a B-tree.
+ * stratum being as many as one DIRECTORY page of level 0 leads to, or less where
+ * norms fall fast (larger ones gained nothing); within it the core arranges
+ * entries so that those of a page are alike, and each page gets its bound.
+ * DIRECTORY pages are filled on the way, as in the bulk load of a B-tree.
  *
  * Equal norms, and the sort's order of them, decide nothing but how tight
  * bounds are.
@@ -335,7 +335,7 @@ close_level(RecmfMipsRunWriter *writer, int level)
 	add_child(writer, level + 1, end_page(&new), &bound);
 }
 
-/* DATA pages of the stratum and the DIRECTORY page above them. */
+/* DATA pages of the stratum, and those DIRECTORY pages that are full by them. */
 static void
 write_stratum(RecmfMipsRunWriter *writer)
 {
@@ -371,7 +371,6 @@ write_stratum(RecmfMipsRunWriter *writer)
 		add_child(writer, 0, end_page(&new), &bound);
 	}
 	writer->n = 0;
-	close_level(writer, 0);
 }
 
 static void
@@ -417,6 +416,7 @@ take_sorted(RecmfMipsRunWriter *writer)
 		writer->n++;
 	}
 	write_stratum(writer);
+	close_level(writer, 0);
 }
 
 bool
