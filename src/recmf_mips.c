@@ -226,6 +226,10 @@ recmf_mips_read(Relation index, BlockNumber block, int lock, RecmfMipsKind kind,
 		block >= RelationGetNumberOfBlocks(index))
 		recmf_mips_corrupted(index, block, "The index ends before it.");
 
+	/* The caller may hold META's lock: it would wait for itself. */
+	if (unlikely(block == RECMF_MIPS_META_BLOCK && kind != RECMF_MIPS_META))
+		recmf_mips_corrupted(index, block, "A page leads to it.");
+
 	buffer = ReadBuffer(index, block);
 	LockBuffer(buffer, lock);
 	page = BufferGetPage(buffer);
@@ -295,6 +299,17 @@ recmf_mips_read_meta(Relation index, RecmfMipsMeta *meta)
  * ------------------------------------------------------------------------
  */
 
+static bool
+is_retired(Page page)
+{
+	const RecmfMipsSpecial *special;
+
+	if (PageIsNew(page) || PageGetSpecialSize(page) != MAXALIGN(sizeof(RecmfMipsSpecial)))
+		return false;
+	special = RecmfMipsPageSpecial(page);
+	return special->page_id == RECMF_MIPS_PAGE_ID && (special->flags & RECMF_MIPS_RETIRED) != 0;
+}
+
 /*
  * NULL for the table: the horizon is that of shared tables, the oldest of all
  * databases, which is right for any table, and later than need be for some.
@@ -302,27 +317,29 @@ recmf_mips_read_meta(Relation index, RecmfMipsMeta *meta)
 bool
 recmf_mips_recyclable(Relation index, Page page)
 {
-	const RecmfMipsSpecial *special;
-
-	if (PageIsNew(page))
-		return true;
-	if (PageGetSpecialSize(page) != MAXALIGN(sizeof(RecmfMipsSpecial)))
-		return false;
-	special = RecmfMipsPageSpecial(page);
-	return special->page_id == RECMF_MIPS_PAGE_ID &&
-		(special->flags & RECMF_MIPS_RETIRED) != 0 &&
-		GlobalVisCheckRemovableFullXid(NULL, special->retired_at);
+	return PageIsNew(page) ||
+		(is_retired(page) &&
+		 GlobalVisCheckRemovableFullXid(NULL, RecmfMipsPageSpecial(page)->retired_at));
 }
+
+/* So many pages of the free space map that cannot be used yet are looked at before the index grows. */
+#define NOT_YET_TRIED RECMF_MIPS_TAIL_LIMIT
 
 Buffer
 recmf_mips_new_buffer(Relation index)
 {
-	Buffer		buffer;
+	Buffer		buffer = InvalidBuffer;
 	BlockNumber block;
+	BlockNumber not_yet[NOT_YET_TRIED];
+	int			n_not_yet = 0;
 	bool		lock_extension = !RELATION_IS_LOCAL(index);
 
-	/* The map is a hint: someone else may have the page by now. */
-	while ((block = GetFreeIndexPage(index)) != InvalidBlockNumber)
+	/*
+	 * The map is a hint: someone else may have the page by now.  It has those
+	 * that are out of use too, from the time on that they are.
+	 */
+	while (n_not_yet < NOT_YET_TRIED &&
+		   (block = GetFreeIndexPage(index)) != InvalidBlockNumber)
 	{
 		buffer = ReadBuffer(index, block);
 		if (ConditionalLockBuffer(buffer))
@@ -333,12 +350,19 @@ recmf_mips_new_buffer(Relation index)
 			{
 				if (!PageIsNew(page) && RelationNeedsWAL(index) && XLogStandbyInfoActive())
 					recmf_log_page_reuse(index, block, RecmfMipsPageSpecial(page)->retired_at);
-				return buffer;
+				break;
 			}
+			if (is_retired(page))
+				not_yet[n_not_yet++] = block;
 			LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 		}
 		ReleaseBuffer(buffer);
+		buffer = InvalidBuffer;
 	}
+	for (int i = 0; i < n_not_yet; i++)
+		RecordFreeIndexPage(index, not_yet[i]);
+	if (BufferIsValid(buffer))
+		return buffer;
 
 	if (lock_extension)
 		LockRelationForExtension(index, ExclusiveLock);
