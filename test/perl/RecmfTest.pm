@@ -13,7 +13,7 @@ use Time::HiRes ();
 
 our @EXPORT = qw(new_node data_file load_xz load_orders split_orders measured sqlstate_of
 	taste_table fingerprint relations_of mips_functions start_sql
-	wait_until_active cancel_and_wait open_session ask close_session readme_blocks run_blocks);
+	wait_until_active cancel_and_wait signal_when open_session ask close_session readme_blocks run_blocks);
 
 # A running server with the extension in database postgres.
 sub new_node
@@ -289,6 +289,37 @@ sub close_session
 	$session->{in} .= "\\q\n";
 	$session->{run}->finish;
 	return;
+}
+
+# Calls a function with the pid of one of the rows, some time after there are any.
+# What is waited for may be over before another session has started, so the
+# waiting is done in one.  The time when the function was called.
+sub signal_when
+{
+	my ($node, $function, $rows, $delay) = @_;
+
+	return $node->safe_psql(
+		'postgres', qq{
+SET client_min_messages = warning;
+DO \$\$
+DECLARE
+	found integer;
+BEGIN
+	FOR i IN 1 .. 20000 LOOP
+		PERFORM pg_stat_clear_snapshot();
+		SELECT min(pid) INTO found FROM $rows;
+		IF found IS NOT NULL THEN
+			PERFORM pg_sleep($delay);
+			PERFORM set_config('recmf_test.called', extract(epoch FROM clock_timestamp())::text, false);
+			PERFORM $function(found);
+			RETURN;
+		END IF;
+		PERFORM pg_sleep(0.002);
+	END LOOP;
+	RAISE EXCEPTION 'nobody to call $function for' USING ERRCODE = 'no_data_found';
+END
+\$\$;
+SELECT current_setting('recmf_test.called')});
 }
 
 # A figure for whoever reads the log; test/check.sh shows it.

@@ -6,7 +6,7 @@ use warnings;
 use RecmfTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(sleep);
+use Time::HiRes qw(sleep time);
 
 my $node = new_node('cancel');
 
@@ -50,6 +50,26 @@ FROM generate_series(1, 2000000) g});
 for my $delay (0.1, 0.5, 0.9, 1.4, 2.0, 3.0)
 {
 	check_cancel("two million ratings, 256 factors, after $delay s", sprintf($train, q{'many'}, 256), undef, $delay);
+}
+
+# While ids and ratings are sorted in memory: at its beginning, where there are
+# many text ids, and later.  That nothing has been said of what was read tells that it was
+# then, for that is said when all is sorted.
+$node->safe_psql(
+	'postgres', q{
+CREATE TABLE more AS
+SELECT user_id + 20011 * i AS user_id, item_id || ' ' || md5(user_id::text) AS item_id, quantity FROM many, generate_series(1, 2) i});
+for my $delay (0, 0.1, 0.3)
+{
+	my $session = start_sql($node, 'cancelled', sprintf($train, q{'more'}, 8));
+	my $called = signal_when($node, 'pg_cancel_backend', q{recmf_progress WHERE phase = 'sorting ratings'}, $delay);
+	$session->{run}->finish;
+	my $seconds = time() - $called;
+	cmp_ok($seconds, '<', 1, sprintf('sorting, after %g s: cancelled in time (%.2f s)', $delay, $seconds));
+	like($session->{output}, qr/ERROR:\s+57014: /, "sorting, after $delay s: the error is query_canceled");
+	unlike($session->{output}, qr/INFO:.* read \d+ ratings/, "sorting, after $delay s: it was sorting");
+	is(fingerprint($node, 'shop'), $model, "sorting, after $delay s: the old model serves");
+	is(relations_of($node, 'shop'), $relations, "sorting, after $delay s: nothing is left of the new one");
 }
 
 # The session goes on after it, and so does training.

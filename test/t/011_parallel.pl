@@ -211,14 +211,27 @@ my @both = map { start_sql($node, "side$_", "SELECT FROM train_model('side$_', '
 $_->{run}->finish for @both;
 is(fingerprint($node, 'side1'), fingerprint($node, 'side2'), 'two trainings at a time give the same model');
 
-# Shared memory that cannot be had: the same model without workers.
+# Shared memory that cannot be had: the same model without workers, neither those
+# that read nor those that train.
 my $implicit = fingerprint($node, 'implicit');
+my $read_by = sub {
+	my ($status, $out, $err) = $node->psql(
+		'postgres', qq{
+SET client_min_messages = info;
+SET parallel_leader_participation = off;
+SELECT FROM train_model('implicit', 'orders', rating_col => 'quantity', verbose => true, $trainings{implicit})});
+
+	return $err =~ /read \d+ ratings of .* by (\d+) processes/ ? $1 : die $err;
+};
+is($read_by->(), 2, 'shared memory: read by a worker and the leader');
 chmod(0500, $segments) or die "$segments: $!";
 SKIP:
 {
-	skip 'this user may write everywhere', 2 if -w $segments;
+	skip 'this user may write everywhere', 4 if -w $segments;
 	is((train('implicit', $trainings{implicit}))[0], 1, 'no shared memory: no worker');
 	is(fingerprint($node, 'implicit'), $implicit, 'no shared memory: the same model');
+	is($read_by->(), 1, 'no shared memory: read by one process');
+	is(fingerprint($node, 'implicit'), $implicit, 'no shared memory: the same model of what it read');
 }
 chmod(0700, $segments) or die "$segments: $!";
 leftovers_are($before, 'no shared memory: nothing is left');

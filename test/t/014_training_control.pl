@@ -13,6 +13,10 @@ use Time::HiRes qw(sleep time);
 
 my $node = new_node('control', allows_streaming => 1);
 
+# more than there are places in recmf_progress
+$node->append_conf('postgresql.conf', 'max_connections = 100');
+$node->restart;
+
 # Two thousand users with a taste, half a million ratings; night 0 lacks every
 # 25th user and rating.
 $node->safe_psql(
@@ -139,6 +143,38 @@ $session->{run}->finish;
 cmp_ok(time - $started, '<', 1, 'cancelled by the pid in the view, in time');
 like($session->{output}, qr/ERROR:\s+57014: /, 'it was the right one');
 is(progress('count(*)'), '0', 'and is gone from the view');
+
+#
+# All places of the view are taken: a training that finds none goes on without
+# being shown, and the next one after a place is free has it.
+#
+$node->safe_psql(
+	'postgres', q{
+CREATE VIEW waiting AS SELECT user_id, item_id, rating FROM orders
+WHERE user_id < 40 AND (user_id <> 7 OR pg_advisory_xact_lock_shared(20261124) IS NOT NULL)});
+my $keeper = start_sql($node, 'keeper', 'SELECT pg_advisory_lock(20261124), pg_sleep(600)');
+$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND granted}) or die 'no lock';
+my @shown = map { start_sql($node, "shown$_", "SELECT FROM train_model('shown$_', 'waiting', factors => 2, iterations => 1)") } 1 .. 64;
+$node->poll_query_until('postgres', q{SELECT count(*) = 64 FROM recmf_progress WHERE phase = 'reading rows'})
+	or die 'not all of them read';
+is($node->safe_psql('postgres', q{SELECT users FROM train_model('unseen', 'orders', factors => 8, iterations => 2)}), '4000',
+	'all places are taken: training goes on');
+my $unseen = start_sql($node, 'unseen', q{SELECT FROM train_model('unseen', 'waiting', factors => 2, iterations => 1)});
+$node->poll_query_until('postgres', q{SELECT count(*) = 65 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted})
+	or die 'the last one does not wait';
+is(progress(q{count(*), count(*) FILTER (WHERE model = 'unseen')}), '64|0', 'and is not shown');
+cmp_ok(cancel_and_wait($node, $unseen), '<', 1, 'it is cancelled as any other');
+is(progress('count(*)'), '64', 'which takes nothing from those that are shown');
+cancel_and_wait($node, $shown[11]);
+is(progress(q{count(*), count(*) FILTER (WHERE model = 'shown12')}), '63|0', 'a place is free again');
+$unseen = start_sql($node, 'unseen', q{SELECT FROM train_model('unseen', 'waiting', factors => 2, iterations => 1)});
+wait_for_progress($unseen, q{model = 'unseen'});
+is(progress('count(*)'), '64', 'and the next training has it');
+cancel_and_wait($node, $keeper);
+$_->{run}->finish for $unseen, map { $shown[$_] } grep { $_ != 11 } 0 .. 63;
+is(progress('count(*)'), '0', 'all of them end');
+is($node->safe_psql('postgres', q{SELECT count(*), sum(users) FROM (SELECT drop_model(model), n_users AS users FROM recmf_models WHERE model ~ '^(shown|unseen)' AND active) m}),
+	'64|' . 64 * 39, 'with their models');
 
 #
 # Each phase is cancelled within a second and leaves the old model.  What holds

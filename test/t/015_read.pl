@@ -203,6 +203,36 @@ for my $setting ('max_parallel_workers = 0', 'max_parallel_maintenance_workers =
 	is($processes, 1, "$setting: read by one process");
 }
 
+# A worker that is told to end, at once and later: an error, within a second, and
+# the old model.
+$node->safe_psql(
+	'postgres', q{
+CREATE TABLE long AS
+SELECT (g * 7919::bigint % 40009)::integer AS user_id, (g * 104729::bigint % 9001)::smallint AS item_id, 1::real AS rating
+FROM generate_series(1, 6000000) g});
+train('ratings', q{user_col => 'user_id'}, 0);
+my $old = model();
+for my $delay (0, 0.01, 0.1, 0.3)
+{
+	for my $leader ('on', 'off')
+	{
+		my $session = start_sql($node, 'reader',
+			"SET parallel_leader_participation = $leader; SET recmf.max_parallel_workers = 1; SELECT FROM train_model('m', 'long', $options, verbose => true)");
+		my $called = signal_when($node, 'pg_terminate_backend', q{pg_stat_activity WHERE backend_type = 'parallel worker'}, $delay);
+		$session->{run}->finish;
+		my $seconds = time() - $called;
+		my $name = "SIGTERM to a worker after $delay s, leader's part $leader";
+
+		cmp_ok($seconds, '<', 1, sprintf('%s: in time (%.2f s)', $name, $seconds));
+		like($session->{output}, qr/ERROR:\s+(?:57P01: terminating|55000: parallel worker failed to initialize)/, "$name: a clear error");
+		unlike($session->{output}, qr/INFO:.* read \d+ ratings/, "$name: it was reading");
+		is(model(), $old, "$name: the old model serves");
+		is($node->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'}), '0',
+			"$name: no worker is left");
+	}
+}
+$node->safe_psql('postgres', 'DROP TABLE long');
+
 # Speed beside COPY of the same rows: interleaved, the best of some tries.  Two
 # processors are shared by all that runs here, so that a single try says little.
 # There are enough rows for the start of a worker not to matter.
