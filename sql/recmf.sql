@@ -539,6 +539,18 @@ CREATE FUNCTION recommend(model mf_model, user_id text, k integer DEFAULT 10,
 COMMENT ON FUNCTION recommend(mf_model, bigint, integer, boolean, text) IS 'the k best items for a user, from a model as a value with integer ids';
 COMMENT ON FUNCTION recommend(mf_model, text, integer, boolean, text) IS 'the k best items for a user, from a model as a value, ids as text';
 
+CREATE FUNCTION recommend_all(model mf_model, k integer DEFAULT 10,
+	exclude_seen boolean DEFAULT true, min_score double precision DEFAULT NULL,
+	OUT user_id bigint, OUT item_id bigint, OUT score double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_recommend_all' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000 ROWS 100000;
+CREATE FUNCTION recommend_all_text(model mf_model, k integer DEFAULT 10,
+	exclude_seen boolean DEFAULT true, min_score double precision DEFAULT NULL,
+	OUT user_id text, OUT item_id text, OUT score double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_recommend_all_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000 ROWS 100000;
+
+COMMENT ON FUNCTION recommend_all(mf_model, integer, boolean, double precision) IS 'the k best items for every user, from a model as a value with integer ids';
+COMMENT ON FUNCTION recommend_all_text(mf_model, integer, boolean, double precision) IS 'the k best items for every user, from a model as a value, ids as text';
+
 CREATE FUNCTION predict(model mf_model, user_id bigint, item_id bigint) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'recmf_mf_model_predict' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
 CREATE FUNCTION predict(model mf_model, user_id text, item_id text) RETURNS double precision
@@ -562,9 +574,10 @@ COMMENT ON FUNCTION similar_items(mf_model, text, integer) IS 'the k items most 
 -- Serving
 --
 -- Each function that takes or returns ids has a bigint form, for models whose
--- ids are integers, and a text form, for all models.  recommend() reads the
--- model's source, which may be a temporary table or call functions that must
--- not run in a parallel worker; the others read the model's own tables alone.
+-- ids are integers, and a text form, for all models.  recommend() and
+-- recommend_all() read the model's source, which may be a temporary table or
+-- call functions that must not run in a parallel worker; the others read the
+-- model's own tables alone.
 ------------------------------------------------------------------------------
 
 CREATE FUNCTION recommend(
@@ -602,6 +615,40 @@ LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10;
 
 COMMENT ON FUNCTION recommend(text, integer, text, boolean, text[], text[], text)
 IS 'the k items with the highest score for a user, without those that the user has in the live source';
+
+CREATE FUNCTION recommend_all(
+	model text,
+	k integer DEFAULT 10,
+	users text DEFAULT NULL,
+	exclude_seen boolean DEFAULT true,
+	min_score double precision DEFAULT NULL,
+	OUT user_id bigint,
+	OUT item_id bigint,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_all_integer'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 100000;
+
+COMMENT ON FUNCTION recommend_all(text, integer, text, boolean, double precision)
+IS 'the k items with the highest score for every user, or for those of a SELECT, of a model with integer ids';
+
+CREATE FUNCTION recommend_all_text(
+	model text,
+	k integer DEFAULT 10,
+	users text DEFAULT NULL,
+	exclude_seen boolean DEFAULT true,
+	min_score double precision DEFAULT NULL,
+	OUT user_id text,
+	OUT item_id text,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_all_text'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 100000;
+
+COMMENT ON FUNCTION recommend_all_text(text, integer, text, boolean, double precision)
+IS 'the k items with the highest score for every user, or for those of a SELECT, ids as text';
 
 CREATE FUNCTION recommend_for(
 	items bigint[],

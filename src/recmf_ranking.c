@@ -69,9 +69,8 @@ table_name(const RecmfModel *model, rmf_side side)
 	return recmf_qualified_name(side == RMF_USERS ? model->users : model->items);
 }
 
-/* Ids are compared by bytes, whatever the collations of their columns. */
-static const char *
-collation(Oid type)
+const char *
+recmf_id_collation(Oid type)
 {
 	return type_is_collatable(type) ? " COLLATE pg_catalog.\"C\"" : "";
 }
@@ -87,6 +86,18 @@ take_factor(TupleTableSlot *slot, void *arg)
 	if (!slot->tts_isnull[0])
 		*(Factor **) arg = (Factor *) PG_DETOAST_DATUM_COPY(slot->tts_values[0]);
 	return false;
+}
+
+void
+recmf_check_model_factor(const RecmfModel *model, rmf_side side, const Factor *factor)
+{
+	if (factor->dim != rmf_dimensions(&model->problem))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("table %s has a factor of %d dimensions, model \"%s\" has %d",
+						table_name(model, side), factor->dim, model->name,
+						rmf_dimensions(&model->problem)),
+				 errhint("Train the model again with train_model().")));
 }
 
 Factor *
@@ -105,13 +116,8 @@ recmf_fetch_factor(const RecmfModel *model, rmf_side side, const RecmfGivenId *i
 	recmf_statement_add(&statement, id_type(model, side), value);
 	recmf_statement_run(&statement, take_factor, &factor);
 
-	if (factor != NULL && factor->dim != rmf_dimensions(&model->problem))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("table %s has a factor of %d dimensions, model \"%s\" has %d",
-						table_name(model, side), factor->dim, model->name,
-						rmf_dimensions(&model->problem)),
-				 errhint("Train the model again with train_model().")));
+	if (factor != NULL)
+		recmf_check_model_factor(model, side, factor);
 	return factor;
 }
 
@@ -261,6 +267,24 @@ check_source_table(const RecmfModel *model)
 						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
+char *
+recmf_live_source(const RecmfModel *model, Oid *user_type, const char **search_path)
+{
+	if (!OidIsValid(model->source_table))
+	{
+		*user_type = model->user_type;
+		*search_path = model->source_search_path;
+		/* The line break ends a comment that the query may end with. */
+		return psprintf("(%s\n)", model->source_query);
+	}
+
+	check_source_table(model);
+	*user_type = source_column_type(model, model->user_col, model->user_kind);
+	(void) source_column_type(model, model->item_col, model->item_kind);
+	*search_path = NULL;
+	return recmf_qualified_name(model->source_table);
+}
+
 /* " AND" the item is not one that the user has in the live source, whatever its rating there. */
 static void
 append_not_seen(StringInfo text, RecmfStatement *statement, const RecmfModel *model,
@@ -268,23 +292,9 @@ append_not_seen(StringInfo text, RecmfStatement *statement, const RecmfModel *mo
 {
 	const char *user_col = quote_identifier(model->user_col);
 	const char *item_col = quote_identifier(model->item_col);
-	Oid			user_type = model->user_type;
-	char	   *source;
+	Oid			user_type;
+	char	   *source = recmf_live_source(model, &user_type, &statement->search_path);
 	Datum		value;
-
-	if (OidIsValid(model->source_table))
-	{
-		check_source_table(model);
-		user_type = source_column_type(model, model->user_col, model->user_kind);
-		(void) source_column_type(model, model->item_col, model->item_kind);
-		source = recmf_qualified_name(model->source_table);
-	}
-	else
-	{
-		/* The line break ends a comment that the query may end with. */
-		source = psprintf("(%s\n)", model->source_query);
-		statement->search_path = model->source_search_path;
-	}
 
 	if (!recmf_given_to_datum(user, user_type, &value))
 		return;					/* nobody with such an id can have seen anything */
@@ -294,7 +304,7 @@ append_not_seen(StringInfo text, RecmfStatement *statement, const RecmfModel *mo
 					 " AND NOT (t.item_id%s OPERATOR(pg_catalog.=) ANY"
 					 " (SELECT s.%s FROM %s s"
 					 " WHERE s.%s OPERATOR(pg_catalog.=) $%d AND s.%s IS NOT NULL))",
-					 collation(model->item_type), item_col, source, user_col,
+					 recmf_id_collation(model->item_type), item_col, source, user_col,
 					 recmf_statement_add(statement, user_type, value), item_col);
 }
 
@@ -314,7 +324,7 @@ append_filters(StringInfo text, RecmfStatement *statement, const RecmfModel *mod
 		appendStringInfo(text,
 						 " AND NOT (t.item_id%s OPERATOR(pg_catalog.=) ANY"
 						 " (SELECT pg_catalog.unnest($%d)))",
-						 collation(model->item_type),
+						 recmf_id_collation(model->item_type),
 						 recmf_statement_add(statement, array_type,
 											 PointerGetDatum(filters->exclude)));
 	if (filters->seen_by != NULL)
@@ -362,7 +372,7 @@ recmf_rank_by_popularity(const RecmfModel *model, const RecmfFilters *filters, i
 	appendStringInfo(&text, "SELECT t.item_id, t.n_ratings::pg_catalog.float8 FROM %s t",
 					 table_name(model, RMF_ITEMS));
 	append_filters(&text, &statement, model, filters);
-	appendStringInfo(&text, " ORDER BY t.n_ratings DESC, t.item_id%s", collation(model->item_type));
+	appendStringInfo(&text, " ORDER BY t.n_ratings DESC, t.item_id%s", recmf_id_collation(model->item_type));
 	statement.text = text.data;
 	return run_ranking(&statement, model->item_type, k, false);
 }

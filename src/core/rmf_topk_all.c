@@ -58,10 +58,11 @@ scale_of(int32_t dimensions, const float *row, int limit)
 	return scale >= (float) LEAST_SCALE && scale <= (float) LARGEST_SCALE ? scale : 0;
 }
 
-static int
-code_of(float x, float scale, int limit)
+/* Near enough to the nearest: what it is off by is part of the error.  inverse: of the scale. */
+static inline int
+code_of(float x, float inverse, int limit)
 {
-	int			code = (int) rintf(x / scale);
+	int			code = (int) (x * inverse + copysignf(0.5f, x));
 
 	return code > limit ? limit : code < -limit ? -limit : code;
 }
@@ -169,6 +170,7 @@ code_item(rmf_topk_items *items, size_t position, double norm)
 {
 	const float *row = row_of(items, items->number[position]);
 	float		scale = scale_of(items->dimensions, row, 127);
+	float		inverse = scale > 0 ? 1 / scale : 0;
 	uint8_t    *codes = items->codes + (position / RMF_CODES_BLOCK * (size_t) items->steps * RMF_CODES_BLOCK +
 										position % RMF_CODES_BLOCK) * 4;
 	double		squares = 0;
@@ -176,7 +178,7 @@ code_item(rmf_topk_items *items, size_t position, double norm)
 
 	for (int32_t j = 0; j < items->dimensions; j++)
 	{
-		int			code = scale > 0 ? code_of(row[j], scale, 127) : 0;
+		int			code = scale > 0 ? code_of(row[j], inverse, 127) : 0;
 		double		rest = (double) row[j] - (double) scale * code;
 
 		codes[(size_t) (j / 4) * RMF_CODES_BLOCK * 4 + (size_t) (j % 4)] = (uint8_t) (code + 128);
@@ -419,7 +421,7 @@ start_user(const block_state *state, const rmf_topk_users *users, int32_t u, int
 	memset(codes, 0, (size_t) state->items->steps * 4);
 	for (int32_t j = 0; j < d && scale > 0; j++)
 	{
-		int			code = code_of(user->row[j], scale, limit);
+		int			code = code_of(user->row[j], 1 / scale, limit);
 		double		rest = (double) user->row[j] - (double) scale * code;
 
 		codes[j] = (int8_t) code;
