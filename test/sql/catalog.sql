@@ -31,8 +31,9 @@ WHERE obj_description(objid, classid::regclass::name) IS NULL
 		SELECT FROM pg_type WHERE classid = 'pg_type'::regclass AND oid = objid AND (typrelid <> 0 OR typelem <> 0))
 ORDER BY 1;
 
--- volatile and parallel unsafe are those alone that change the database; parallel restricted is recommend() alone,
--- which reads the model's source: that may be a temporary table, or a view over functions that are not parallel safe
+-- volatile and parallel unsafe are those alone that change the database; parallel restricted are recommend() and
+-- recommend_all() alone, which read the model's source: that may be a temporary table, or a view over functions that
+-- are not parallel safe
 SELECT signature AS not_parallel_safe FROM functions WHERE proparallel = 'r' ORDER BY 1;
 SELECT signature AS volatile_or_unsafe, provolatile, proparallel FROM functions
 WHERE (provolatile = 'v' OR proparallel = 'u')
