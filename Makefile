@@ -6,6 +6,7 @@
 # make demo		from nothing to printed recommendations (test/demo.sh); KEEP=1 leaves the server
 # make unit		C tests of src/core alone, without PostgreSQL; SANITIZE=1, VALGRIND=1
 # make bench-train	times an iteration of training: test/bench/train/README.md; BENCH="--scale 0.1"
+# make bench-recommend-all	times the core of recommend_all() beside sgemm; BENCH="--k 100"
 # make installcheck	pg_regress and isolation tests on a running server that has recmf installed
 #
 # WERROR=1 makes warnings errors.  CC=clang builds with clang ("make clean" between compilers).
@@ -55,7 +56,8 @@ endif
 DEPENDENCIES = -MMD -MP
 
 PG_CONFIG ?= pg_config
-SHELL_GOALS = check demo unit unit-programs bench-train bench-train-program
+SHELL_GOALS = check demo unit unit-programs bench-train bench-train-program bench-recommend-all \
+	bench-recommend-all-program
 
 .DEFAULT_GOAL = all
 
@@ -147,5 +149,16 @@ bench-train-program: $(UNIT_DIR)/bench_train
 bench-train: $(UNIT_DIR)/bench_train
 	$< $(BENCH)
 
+$(UNIT_DIR)/bench_recommend_all: test/bench/recommend_all/bench_recommend_all.c $(UNIT_CORE)
+	$(CC) $(CORE_CFLAGS) $(SANITIZER_FLAGS) $(CORE_CPPFLAGS) $(DEPENDENCIES) -MF $@.d -o $@ \
+		$< $(UNIT_CORE) $(OPENBLAS_LIBS)
+
+-include $(UNIT_DIR)/bench_recommend_all.d
+
+bench-recommend-all-program: $(UNIT_DIR)/bench_recommend_all
+
+bench-recommend-all: $(UNIT_DIR)/bench_recommend_all
+	$< $(BENCH)
+
 .SECONDARY: $(UNIT_CORE)
-.PHONY: check demo unit unit-programs bench-train bench-train-program
+.PHONY: check demo unit unit-programs bench-train bench-train-program bench-recommend-all bench-recommend-all-program
