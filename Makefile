@@ -7,6 +7,7 @@
 # make unit		C tests of src/core alone, without PostgreSQL; SANITIZE=1, VALGRIND=1
 # make bench-train	times an iteration of training: test/bench/train/README.md; BENCH="--scale 0.1"
 # make bench-mips	what the mips index reads, and the speed of its loops: test/bench/serve/README.md
+# make bench-recommend-all	times the core of recommend_all() beside sgemm; BENCH="--k 100"
 # make installcheck	pg_regress and isolation tests on a running server that has recmf installed
 #
 # WERROR=1 makes warnings errors.  CC=clang builds with clang ("make clean" between compilers).
@@ -50,15 +51,19 @@ CORE_CPPFLAGS = -Isrc/core -I$(OPENBLAS_INCLUDE)
 ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 AVX2_CFLAGS = -mavx2 -mfma -ffp-contract=fast
 AVX512_CFLAGS = -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512 $(AVX2_CFLAGS)
-%/rmf_vector_avx2.o %/rmf_cg_avx2.o %/rmf_exact_avx2.o %/rmf_mips_avx2.o: CORE_CFLAGS += $(AVX2_CFLAGS)
-%/rmf_vector_avx512.o %/rmf_cg_avx512.o %/rmf_exact_avx512.o %/rmf_mips_avx512.o: CORE_CFLAGS += $(AVX512_CFLAGS)
+%/rmf_vector_avx2.o %/rmf_cg_avx2.o %/rmf_exact_avx2.o %/rmf_mips_avx2.o %/rmf_codes_avx2.o: \
+	CORE_CFLAGS += $(AVX2_CFLAGS)
+%/rmf_vector_avx512.o %/rmf_cg_avx512.o %/rmf_exact_avx512.o %/rmf_mips_avx512.o %/rmf_codes_avx512.o: \
+	CORE_CFLAGS += $(AVX512_CFLAGS)
+%/rmf_codes_vnni.o: CORE_CFLAGS += $(AVX512_CFLAGS) -mavx512vnni
 endif
 
 # Lists of headers come out of each compilation, for the next.
 DEPENDENCIES = -MMD -MP
 
 PG_CONFIG ?= pg_config
-SHELL_GOALS = check demo unit unit-programs bench-train bench-train-program bench-mips bench-mips-program
+SHELL_GOALS = check demo unit unit-programs bench-train bench-train-program bench-mips bench-mips-program \
+	bench-recommend-all bench-recommend-all-program
 
 .DEFAULT_GOAL = all
 
@@ -162,5 +167,16 @@ bench-mips-program: $(UNIT_DIR)/bench_mips
 bench-mips: $(UNIT_DIR)/bench_mips
 	$< $(BENCH)
 
+$(UNIT_DIR)/bench_recommend_all: test/bench/recommend_all/bench_recommend_all.c $(UNIT_CORE)
+	$(CC) $(CORE_CFLAGS) $(SANITIZER_FLAGS) $(CORE_CPPFLAGS) $(DEPENDENCIES) -MF $@.d -o $@ \
+		$< $(UNIT_CORE) $(OPENBLAS_LIBS)
+
+-include $(UNIT_DIR)/bench_recommend_all.d
+
+bench-recommend-all-program: $(UNIT_DIR)/bench_recommend_all
+
+bench-recommend-all: $(UNIT_DIR)/bench_recommend_all
+	$< $(BENCH)
+
 .SECONDARY: $(UNIT_CORE)
-.PHONY: check demo unit unit-programs bench-train bench-train-program bench-mips bench-mips-program
+.PHONY: $(SHELL_GOALS)

@@ -585,6 +585,18 @@ CREATE FUNCTION recommend(model mf_model, user_id text, k integer DEFAULT 10,
 COMMENT ON FUNCTION recommend(mf_model, bigint, integer, boolean, text) IS 'the k best items for a user, from a model as a value with integer ids';
 COMMENT ON FUNCTION recommend(mf_model, text, integer, boolean, text) IS 'the k best items for a user, from a model as a value, ids as text';
 
+CREATE FUNCTION recommend_all(model mf_model, k integer DEFAULT 10,
+	exclude_seen boolean DEFAULT true, min_score double precision DEFAULT NULL,
+	OUT user_id bigint, OUT item_id bigint, OUT score double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_recommend_all' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000 ROWS 100000;
+CREATE FUNCTION recommend_all_text(model mf_model, k integer DEFAULT 10,
+	exclude_seen boolean DEFAULT true, min_score double precision DEFAULT NULL,
+	OUT user_id text, OUT item_id text, OUT score double precision, OUT rank integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'recmf_mf_model_recommend_all_text' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 1000000 ROWS 100000;
+
+COMMENT ON FUNCTION recommend_all(mf_model, integer, boolean, double precision) IS 'the k best items for every user, from a model as a value with integer ids';
+COMMENT ON FUNCTION recommend_all_text(mf_model, integer, boolean, double precision) IS 'the k best items for every user, from a model as a value, ids as text';
+
 CREATE FUNCTION predict(model mf_model, user_id bigint, item_id bigint) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'recmf_mf_model_predict' LANGUAGE C IMMUTABLE PARALLEL SAFE COST 100;
 CREATE FUNCTION predict(model mf_model, user_id text, item_id text) RETURNS double precision
@@ -609,9 +621,9 @@ COMMENT ON FUNCTION similar_items(mf_model, text, integer) IS 'the k items most 
 --
 -- Each function that takes or returns ids has a bigint form, for models whose
 -- ids are integers, and a text form, for all models.  recommend() and
--- target_users() read the model's source, which may be a temporary table or
--- call functions that must not run in a parallel worker; the others read the
--- model's own tables alone.
+-- target_users() and recommend_all() read the model's source, which may be a
+-- temporary table or call functions that must not run in a parallel worker; the
+-- others read the model's own tables alone.
 ------------------------------------------------------------------------------
 
 CREATE FUNCTION recommend(
@@ -683,6 +695,40 @@ LANGUAGE C STABLE PARALLEL RESTRICTED COST 10000 ROWS 10;
 
 COMMENT ON FUNCTION target_users(text, integer, text, boolean, text[], text[])
 IS 'the k users with the highest score for an item, without those who have it in the live source: whom to show or mail it to';
+
+CREATE FUNCTION recommend_all(
+	model text,
+	k integer DEFAULT 10,
+	users text DEFAULT NULL,
+	exclude_seen boolean DEFAULT true,
+	min_score double precision DEFAULT NULL,
+	OUT user_id bigint,
+	OUT item_id bigint,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_all_integer'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 100000;
+
+COMMENT ON FUNCTION recommend_all(text, integer, text, boolean, double precision)
+IS 'the k items with the highest score for every user, or for those of a SELECT, of a model with integer ids';
+
+CREATE FUNCTION recommend_all_text(
+	model text,
+	k integer DEFAULT 10,
+	users text DEFAULT NULL,
+	exclude_seen boolean DEFAULT true,
+	min_score double precision DEFAULT NULL,
+	OUT user_id text,
+	OUT item_id text,
+	OUT score double precision,
+	OUT rank integer)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_recommend_all_text'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 100000;
+
+COMMENT ON FUNCTION recommend_all_text(text, integer, text, boolean, double precision)
+IS 'the k items with the highest score for every user, or for those of a SELECT, ids as text';
 
 CREATE FUNCTION recommend_for(
 	items bigint[],

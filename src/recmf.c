@@ -45,7 +45,7 @@ _PG_init(void)
 							NULL, NULL, NULL);
 
 	DefineCustomIntVariable("recmf.max_parallel_workers",
-							"Sets the number of parallel workers that one training run may use.",
+							"Sets the number of parallel workers that one training run or recommend_all() may use.",
 							"Bounded by max_parallel_maintenance_workers and max_parallel_workers; small runs use fewer. The result does not depend on it.",
 							&recmf_max_parallel_workers,
 							8, 0, RECMF_MAX_TEAM - 1,

@@ -20,10 +20,14 @@
 #include "core/rmf_topk.h"
 #include "core/rmf_vector.h"
 #include "recmf_mf_model.h"
+#include "recmf_recommend_all.h"
 #include "recmf_status.h"
+#include "recmf_topk_team.h"
 
 PG_FUNCTION_INFO_V1(recmf_mf_model_recommend);
 PG_FUNCTION_INFO_V1(recmf_mf_model_recommend_text);
+PG_FUNCTION_INFO_V1(recmf_mf_model_recommend_all);
+PG_FUNCTION_INFO_V1(recmf_mf_model_recommend_all_text);
 PG_FUNCTION_INFO_V1(recmf_mf_model_predict);
 PG_FUNCTION_INFO_V1(recmf_mf_model_predict_text);
 PG_FUNCTION_INFO_V1(recmf_mf_model_similar_items);
@@ -219,6 +223,115 @@ Datum
 recmf_mf_model_recommend_text(PG_FUNCTION_ARGS)
 {
 	return recommend(fcinfo, true);
+}
+
+/* Every user of a value, and where the rows go. */
+typedef struct AllUsers
+{
+	MfModelView view;
+	bool		exclude_seen;
+	bool		as_text;
+	int32		next;
+	RecmfAllResult result;
+	MemoryContext context;		/* of one user's rows */
+} AllUsers;
+
+static bool
+next_user(void *arg, RecmfTopkUser *user)
+{
+	AllUsers   *all = (AllUsers *) arg;
+	int32		number = all->next++;
+
+	if (number >= all->view.users.count)
+		return false;
+	user->id = Int32GetDatum(number);
+	user->row = all->view.user_rows + (Size) number * all->view.dimensions;
+	if (all->exclude_seen)
+		user->seen = recmf_mf_model_seen(&all->view, number, &user->n_seen);
+	return true;
+}
+
+static void
+take_list(void *arg, Datum id, int n, const rmf_ranked *best)
+{
+	AllUsers   *all = (AllUsers *) arg;
+	int32		number = DatumGetInt32(id);
+	MemoryContext caller = MemoryContextSwitchTo(all->context);
+
+	if (n > 0)
+		recmf_all_put(&all->result, all->as_text ? recmf_mf_model_id_text(&all->view.users, number)
+					  : Int64GetDatum(all->view.users.integers[number]), n, best);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(all->context);
+}
+
+static Datum
+item_in_form(void *arg, int32 item)
+{
+	const AllUsers *all = (const AllUsers *) arg;
+
+	return item_id(&all->view, item, all->as_text);
+}
+
+static Datum
+recommend_all(FunctionCallInfo fcinfo, bool as_text)
+{
+	AllUsers   *all = (AllUsers *) palloc0(sizeof(AllUsers));
+	RecmfTopkCaller caller = {next_user, take_list, all};
+	RecmfTopkJob job = {0};
+	RecmfTopkTeam *team;
+
+	job.wish.k = get_k(fcinfo, 1);
+	job.wish.least = recmf_min_score_argument(fcinfo, 3);
+	if (PG_ARGISNULL(2))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("exclude_seen must not be null"),
+				 errhint("Use true or false.")));
+
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0))
+		return (Datum) 0;
+	recmf_mf_model_get(fcinfo, 0, &all->view);
+	if (!as_text)
+	{
+		char	   *call = psprintf("recommend_all_text(model, %d)", job.wish.k);
+
+		require_integers(&all->view.items, "item", call);
+		require_integers(&all->view.users, "user", call);
+	}
+	all->exclude_seen = PG_GETARG_BOOL(2);
+	all->as_text = as_text;
+	all->context = AllocSetContextCreate(CurrentMemoryContext, "recmf rows", ALLOCSET_DEFAULT_SIZES);
+	all->result.set = (ReturnSetInfo *) fcinfo->resultinfo;
+	all->result.mean = all->view.problem.mean;
+	all->result.item_id = item_in_form;
+	all->result.arg = all;
+
+	job.n_items = all->view.items.count;
+	job.dimensions = all->view.dimensions;
+	job.wish.base = all->view.problem.mean;
+	job.with_seen = all->exclude_seen;
+	job.n_users = all->view.users.count;
+	job.id_by_value = true;
+	job.id_length = sizeof(int32);
+	team = recmf_topk_team_create(CurrentMemoryContext, &job);
+	memcpy(recmf_topk_team_rows(team), all->view.item_rows,
+		   sizeof(float) * (Size) job.n_items * (Size) job.dimensions);
+	recmf_topk_team_run(team, &caller);
+	return (Datum) 0;
+}
+
+Datum
+recmf_mf_model_recommend_all(PG_FUNCTION_ARGS)
+{
+	return recommend_all(fcinfo, false);
+}
+
+Datum
+recmf_mf_model_recommend_all_text(PG_FUNCTION_ARGS)
+{
+	return recommend_all(fcinfo, true);
 }
 
 /*

@@ -69,9 +69,8 @@ table_name(const RecmfModel *model, rmf_side side)
 	return recmf_qualified_name(side == RMF_USERS ? model->users : model->items);
 }
 
-/* Ids are compared by bytes, whatever the collations of their columns. */
-static const char *
-collation(Oid type)
+const char *
+recmf_id_collation(Oid type)
 {
 	return type_is_collatable(type) ? " COLLATE pg_catalog.\"C\"" : "";
 }
@@ -87,6 +86,18 @@ take_factor(TupleTableSlot *slot, void *arg)
 	if (!slot->tts_isnull[0])
 		*(Factor **) arg = (Factor *) PG_DETOAST_DATUM_COPY(slot->tts_values[0]);
 	return false;
+}
+
+void
+recmf_check_model_factor(const RecmfModel *model, rmf_side side, const Factor *factor)
+{
+	if (factor->dim != rmf_dimensions(&model->problem))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("table %s has a factor of %d dimensions, model \"%s\" has %d",
+						table_name(model, side), factor->dim, model->name,
+						rmf_dimensions(&model->problem)),
+				 errhint("Train the model again with train_model().")));
 }
 
 Factor *
@@ -105,13 +116,8 @@ recmf_fetch_factor(const RecmfModel *model, rmf_side side, const RecmfGivenId *i
 	recmf_statement_add(&statement, id_type(model, side), value);
 	recmf_statement_run(&statement, take_factor, &factor);
 
-	if (factor != NULL && factor->dim != rmf_dimensions(&model->problem))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("table %s has a factor of %d dimensions, model \"%s\" has %d",
-						table_name(model, side), factor->dim, model->name,
-						rmf_dimensions(&model->problem)),
-				 errhint("Train the model again with train_model().")));
+	if (factor != NULL)
+		recmf_check_model_factor(model, side, factor);
 	return factor;
 }
 
@@ -261,6 +267,28 @@ check_source_table(const RecmfModel *model)
 						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
+char *
+recmf_live_source(const RecmfModel *model, rmf_side by, Oid *by_type, const char **search_path)
+{
+	const char *columns[2] = {[RMF_USERS] = model->user_col, [RMF_ITEMS] = model->item_col};
+	RecmfIdKind kinds[2] = {[RMF_USERS] = model->user_kind, [RMF_ITEMS] = model->item_kind};
+	rmf_side	other = rmf_other_side(by);
+
+	if (!OidIsValid(model->source_table))
+	{
+		*by_type = id_type(model, by);
+		*search_path = model->source_search_path;
+		/* The line break ends a comment that the query may end with. */
+		return psprintf("(%s\n)", model->source_query);
+	}
+
+	check_source_table(model);
+	*by_type = source_column_type(model, columns[by], kinds[by]);
+	(void) source_column_type(model, columns[other], kinds[other]);
+	*search_path = NULL;
+	return recmf_qualified_name(model->source_table);
+}
+
 /*
  * " AND" the row is not one of those that the source has together with the
  * given id of the other side, whatever the rating there.
@@ -270,27 +298,11 @@ append_not_seen(StringInfo text, RecmfStatement *statement, const RecmfModel *mo
 				const RecmfGivenId *by)
 {
 	const char *columns[2] = {[RMF_USERS] = model->user_col, [RMF_ITEMS] = model->item_col};
-	RecmfIdKind kinds[2] = {[RMF_USERS] = model->user_kind, [RMF_ITEMS] = model->item_kind};
 	rmf_side	other = rmf_other_side(side);
 	const char *own_column = quote_identifier(columns[side]);
-	const char *by_column = quote_identifier(columns[other]);
-	Oid			by_type = id_type(model, other);
-	char	   *source;
+	Oid			by_type;
+	char	   *source = recmf_live_source(model, other, &by_type, &statement->search_path);
 	Datum		value;
-
-	if (OidIsValid(model->source_table))
-	{
-		check_source_table(model);
-		by_type = source_column_type(model, columns[other], kinds[other]);
-		(void) source_column_type(model, columns[side], kinds[side]);
-		source = recmf_qualified_name(model->source_table);
-	}
-	else
-	{
-		/* The line break ends a comment that the query may end with. */
-		source = psprintf("(%s\n)", model->source_query);
-		statement->search_path = model->source_search_path;
-	}
 
 	if (!recmf_given_to_datum(by, by_type, &value))
 		return;					/* nothing has to do with such an id */
@@ -300,7 +312,8 @@ append_not_seen(StringInfo text, RecmfStatement *statement, const RecmfModel *mo
 					 " AND NOT (t.%s%s OPERATOR(pg_catalog.=) ANY"
 					 " (SELECT s.%s FROM %s s"
 					 " WHERE s.%s OPERATOR(pg_catalog.=) $%d AND s.%s IS NOT NULL))",
-					 recmf_id_column(side), collation(id_type(model, side)), own_column, source, by_column,
+					 recmf_id_column(side), recmf_id_collation(id_type(model, side)), own_column, source,
+					 quote_identifier(columns[other]),
 					 recmf_statement_add(statement, by_type, value), own_column);
 }
 
@@ -322,7 +335,7 @@ append_filters(StringInfo text, RecmfStatement *statement, const RecmfModel *mod
 		appendStringInfo(text,
 						 " AND NOT (t.%s%s OPERATOR(pg_catalog.=) ANY"
 						 " (SELECT pg_catalog.unnest($%d)))",
-						 column, collation(type),
+						 column, recmf_id_collation(type),
 						 recmf_statement_add(statement, array_type,
 											 PointerGetDatum(filters->exclude)));
 	if (filters->seen_by != NULL)
@@ -371,7 +384,7 @@ recmf_rank_by_popularity(const RecmfModel *model, const RecmfFilters *filters, i
 	appendStringInfo(&text, "SELECT t.item_id, t.n_ratings::pg_catalog.float8 FROM %s t",
 					 table_name(model, RMF_ITEMS));
 	append_filters(&text, &statement, model, RMF_ITEMS, filters);
-	appendStringInfo(&text, " ORDER BY t.n_ratings DESC, t.item_id%s", collation(model->item_type));
+	appendStringInfo(&text, " ORDER BY t.n_ratings DESC, t.item_id%s", recmf_id_collation(model->item_type));
 	statement.text = text.data;
 	return run_ranking(&statement, model->item_type, k, false);
 }

@@ -39,6 +39,19 @@ typedef struct RecmfRanking
 /* "item_id" or "user_id": how the model's own table of that side calls it. */
 extern const char *recmf_id_column(rmf_side side);
 
+/* " COLLATE ..." after an id in a statement: ids are compared by bytes, whatever the collations of their columns. */
+extern const char *recmf_id_collation(Oid type);
+
+/*
+ * The live source of the ratings as an item of FROM; the base type of the
+ * column of side "by", and the search_path that it is to be read under (NULL: the caller's).
+ * Errors with a hint where it is gone or may not be read.
+ */
+extern char *recmf_live_source(const RecmfModel *model, rmf_side by, Oid *by_type, const char **search_path);
+
+/* ERRCODE_DATA_EXCEPTION unless a factor of the model's table has the model's dimensions. */
+extern void recmf_check_model_factor(const RecmfModel *model, rmf_side side, const Factor *factor);
+
 /* The factor of a user or an item, or NULL for an unknown id. */
 extern Factor *recmf_fetch_factor(const RecmfModel *model, rmf_side side, const RecmfGivenId *id);
 

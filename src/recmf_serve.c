@@ -144,8 +144,8 @@ recmf_describe_ids(const RecmfModel *model)
 					kind_name(model->user_kind), kind_name(model->item_kind));
 }
 
-static void
-refuse_integer_form(const RecmfModel *model, const char *function, const char *call)
+void
+recmf_refuse_integer_form(const RecmfModel *model, const char *function, const char *call)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -216,7 +216,7 @@ recommend(FunctionCallInfo fcinfo, RecmfForm form)
 
 	if (form == RECMF_FORM_INTEGER &&
 		(model->user_kind != RECMF_ID_INTEGER || model->item_kind != RECMF_ID_INTEGER))
-		refuse_integer_form(model, "recommend()",
+		recmf_refuse_integer_form(model, "recommend()",
 							psprintf("recommend(%s, %d, model => %s)", recmf_given_literal(&user), k,
 									 quote_literal_cstr(model->name)));
 
@@ -337,7 +337,7 @@ similar(FunctionCallInfo fcinfo, RecmfForm form, rmf_side side, const char *func
 
 	if (form == RECMF_FORM_INTEGER &&
 		(side == RMF_USERS ? model->user_kind : model->item_kind) != RECMF_ID_INTEGER)
-		refuse_integer_form(model, psprintf("%s()", function),
+		recmf_refuse_integer_form(model, psprintf("%s()", function),
 							psprintf("%s(%s, %d, model => %s)", function, recmf_given_literal(&id), k,
 									 quote_literal_cstr(model->name)));
 
@@ -400,7 +400,7 @@ predict(FunctionCallInfo fcinfo, RecmfForm user_form, RecmfForm item_form)
 
 	if ((user_form == RECMF_FORM_INTEGER && model->user_kind != RECMF_ID_INTEGER) ||
 		(item_form == RECMF_FORM_INTEGER && model->item_kind != RECMF_ID_INTEGER))
-		refuse_integer_form(model, "predict()",
+		recmf_refuse_integer_form(model, "predict()",
 							psprintf("predict(%s, %s, model => %s)", recmf_given_literal(&user),
 									 recmf_given_literal(&item), quote_literal_cstr(model->name)));
 
@@ -498,7 +498,7 @@ one_factor(FunctionCallInfo fcinfo, RecmfForm form, rmf_side side, const char *f
 
 	if (form == RECMF_FORM_INTEGER &&
 		(side == RMF_USERS ? model->user_kind : model->item_kind) != RECMF_ID_INTEGER)
-		refuse_integer_form(model, psprintf("%s()", function),
+		recmf_refuse_integer_form(model, psprintf("%s()", function),
 							psprintf("%s(%s, %s)", function, quote_literal_cstr(model->name),
 									 recmf_given_literal(&id)));
 

@@ -35,4 +35,7 @@ extern void recmf_return_ranking(FunctionCallInfo fcinfo, const RecmfRanking *ra
 /* "integer user ids and text item ids" */
 extern char *recmf_describe_ids(const RecmfModel *model);
 
+/* The error of a bigint form on a model with other ids; its hint shows the call of the text form. */
+extern void recmf_refuse_integer_form(const RecmfModel *model, const char *function, const char *call);
+
 #endif							/* RECMF_SERVE_H */

@@ -111,9 +111,8 @@ point_into_source(void *text)
 	}
 }
 
-/* The text of a single SELECT without its final semicolon, or an error. */
-static char *
-check_query(char *text)
+char *
+recmf_single_select(char *text, const char *what, const char *hint)
 {
 	ErrorContextCallback callback = {
 		.previous = error_context_stack, .callback = point_into_source, .arg = text
@@ -129,14 +128,14 @@ check_query(char *text)
 	if (list_length(statements) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("source must be a single SELECT"),
+				 errmsg("%s must be a single SELECT", what),
 				 errdetail("It holds %d statements.", list_length(statements))));
 	statement = linitial_node(RawStmt, statements);
 	if (!IsA(statement->stmt, SelectStmt) || castNode(SelectStmt, statement->stmt)->intoClause != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("source must only read"),
-				 errhint("Give a table, a view or a SELECT.")));
+				 errmsg("%s must only read", what),
+				 errhint("%s", hint)));
 	start = text + statement->stmt_location;
 	return statement->stmt_len > 0 ? pnstrdup(start, statement->stmt_len) : pstrdup(start);
 }
@@ -289,7 +288,7 @@ recmf_source_open(const char *text, const char *user_col, const char *item_col, 
 	TupleDesc	columns;
 
 	if (first_word_is_one_of(text, reading))
-		source->query = check_query(pstrdup(text));
+		source->query = recmf_single_select(pstrdup(text), "source", "Give a table, a view or a SELECT.");
 	else
 		source->table = find_relation(text);
 	source->search_path = pstrdup(GetConfigOption("search_path", false, false));

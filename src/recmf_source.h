@@ -48,4 +48,11 @@ extern void recmf_source_estimate(const RecmfSource *source, int64 *n_rows, int6
 /* A WARNING with the CREATE INDEX to run where one user's rows cannot be found fast. */
 extern void recmf_source_warn_slow_lookup(const RecmfSource *source);
 
+/*
+ * The text of a single SELECT without its final semicolon; else an error, for
+ * which "what" names the argument and "hint" says what to give.  A syntax error
+ * points into the text.
+ */
+extern char *recmf_single_select(char *text, const char *what, const char *hint);
+
 #endif							/* RECMF_SOURCE_H */

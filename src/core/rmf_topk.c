@@ -87,7 +87,7 @@ rmf_topk(int64_t n, int32_t dimensions, const float *rows, const float *query,
 			continue;
 
 		entry.index = (int32_t) i;
-		entry.score = (float) rmf_dot(dimensions, query, rows + i * dimensions);
+		entry.score = rmf_dot(dimensions, query, rows + i * dimensions);
 		if (!isfinite(entry.score))
 			return RMF_NOT_FINITE;
 		if (kept < k)

@@ -12,7 +12,7 @@
 typedef struct rmf_scored
 {
 	int32_t		index;
-	float		score;			/* the inner product */
+	double		score;			/* the inner product */
 } rmf_scored;
 
 /*

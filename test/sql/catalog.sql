@@ -32,7 +32,7 @@ WHERE obj_description(objid, classid::regclass::name) IS NULL
 ORDER BY 1;
 
 -- volatile and parallel unsafe are those alone that change the database, or read what this session alone has (mips_scan_stats)
--- or what changes under a lock (mips_check); parallel restricted is beside recommend(), which reads the model's source: that
+-- or what changes under a lock (mips_check); parallel restricted are beside it those that read the model's source: that
 -- may be a temporary table, or a view over functions that are not parallel safe
 SELECT signature AS not_parallel_safe FROM functions WHERE proparallel = 'r' ORDER BY 1;
 SELECT signature AS volatile_or_unsafe, provolatile, proparallel FROM functions

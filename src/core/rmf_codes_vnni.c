@@ -1,0 +1,25 @@
+/*
+ * rmf_codes_vnni.c
+ *	  The kernel of rmf_codes.h for x86-64 processors with AVX-512 and VNNI.
+ *
+ * The Makefile gives this file the flags that define the macros below; built
+ * without them it holds no kernel.
+ */
+#include <stddef.h>
+
+#include "rmf_codes.h"
+
+#if defined(__x86_64__) && defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VNNI__)
+
+#define RMF_CODES_VNNI
+#define RMF_CODES_NAME "vnni"
+#define RMF_CODES_TABLE rmf_codes_vnni
+#define RMF_CODES_LIMIT 127
+
+#include "rmf_codes_loops.h"
+
+#else
+
+const rmf_codes_kernel *const rmf_codes_vnni = NULL;
+
+#endif
