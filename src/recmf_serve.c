@@ -286,7 +286,7 @@ target_users(FunctionCallInfo fcinfo, RecmfForm form)
 
 	if (form == RECMF_FORM_INTEGER &&
 		(model->user_kind != RECMF_ID_INTEGER || model->item_kind != RECMF_ID_INTEGER))
-		refuse_integer_form(model, "target_users()",
+		recmf_refuse_integer_form(model, "target_users()",
 							psprintf("target_users(%s, %d, model => %s)", recmf_given_literal(&item), k,
 									 quote_literal_cstr(model->name)));
 

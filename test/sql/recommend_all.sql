@@ -160,6 +160,7 @@ CREATE TABLE still_writes ();
 -- a factor of other dimensions
 BEGIN;
 DROP VIEW implicit_users;
+DROP INDEX implicit_users_1_factor_idx;
 ALTER TABLE implicit_users_1 ALTER factor TYPE factor;
 UPDATE implicit_users_1 SET factor = '[1]' WHERE user_id = 600;
 SELECT count(*) FROM recommend_all('implicit');

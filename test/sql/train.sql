@@ -22,6 +22,13 @@ FROM train_model('shop', 'orders', factors => 8, iterations => 5);
 -- what was written
 \d shop_items
 \d shop_users_1
+-- an index on the factors of both sides unless it is not wanted; one without the biases, for similarity, where there are any
+SELECT tablename, regexp_replace(indexdef, '^.* USING ', '') AS index FROM pg_indexes WHERE tablename ~ '^shop_' ORDER BY 1, 2;
+BEGIN;
+SELECT version FROM train_model('bare', 'orders', factors => 4, index => false);
+SELECT version FROM train_model('stars', 'orders', feedback => 'explicit', factors => 4, options => '{"index": true}');
+SELECT tablename, regexp_replace(indexdef, '^.* USING ', '') AS index FROM pg_indexes WHERE tablename ~ '^(bare|stars)_' ORDER BY 1, 2;
+ROLLBACK;
 SELECT count(*), min(dimensions(factor)), max(dimensions(factor)), count(bias), sum(n_ratings) FROM shop_items;
 SELECT obj_description('shop_items_1'::regclass), obj_description('shop_users'::regclass);
 SELECT model, version, active, owner = current_user::regrole AS mine, feedback, settings - 'alpha' - 'regularization' AS settings,

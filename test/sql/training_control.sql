@@ -89,6 +89,7 @@ SELECT train_model('again', 'orders', warm_start => true);
 SELECT version FROM train_model('again', 'orders', factors => 4, warm_start => false);
 -- and factors that are not what training wrote
 DROP VIEW again_users;
+DROP INDEX again_users_4_factor_idx;
 ALTER TABLE again_users_4 ALTER COLUMN factor TYPE factor;
 UPDATE again_users_4 SET factor = '[1,2]' WHERE user_id = 7;
 SELECT train_model('again', 'orders', warm_start => true);
