@@ -504,7 +504,7 @@ run_together(const bench *b, int processes, int iterations)
 
 /* One process and several, in turn. */
 static void
-bench_processes(bench *b, int factors, int iterations, int processes)
+bench_processes(bench *b, rmf_feedback feedback, int factors, int iterations, int processes)
 {
 	double		alone[REPEATS],
 				together[REPEATS];
@@ -512,7 +512,7 @@ bench_processes(bench *b, int factors, int iterations, int processes)
 	rmf_csr_stats stats = summary_of(&b->by_user);
 	const char *field;
 
-	rmf_settings_init(&settings, RMF_IMPLICIT);
+	rmf_settings_init(&settings, feedback);
 	settings.factors = factors;
 	check(rmf_settings_resolve(&settings, b->by_user.n_rows, b->by_item.n_rows, &stats, &field), "settings");
 	rmf_problem_init(&b->problem, &settings, &stats);
@@ -525,6 +525,15 @@ bench_processes(bench *b, int factors, int iterations, int processes)
 	qsort(together, REPEATS, sizeof(double), compare);
 	printf("%4d  %d processes: %.2f x (medians), %.2f x (least of each)\n", factors, processes,
 		   alone[REPEATS / 2] / together[REPEATS / 2], alone[0] / together[0]);
+}
+
+static const char *
+word_after(int argc, char **argv, const char *name, const char *word)
+{
+	for (int i = 1; i + 1 < argc; i++)
+		if (strcmp(argv[i], name) == 0)
+			word = argv[i + 1];
+	return word;
 }
 
 static double
@@ -541,7 +550,8 @@ static int
 knows_all(int argc, char **argv)
 {
 	static const char *const options[] = {
-		"--scale", "--factors", "--iterations", "--slow-iterations", "--seed", "--rows", "--processes"
+		"--scale", "--factors", "--iterations", "--slow-iterations", "--seed", "--rows", "--processes",
+		"--feedback"
 	};
 
 	for (int i = 1; i < argc; i += 2)
@@ -597,12 +607,15 @@ main(int argc, char **argv)
 	bench		b;
 	double		started = now();
 	double		rows = number_after(argc, argv, "--rows", 0);
+	const char *feedback = word_after(argc, argv, "--feedback", "implicit");
+	int			is_explicit = strcmp(feedback, "explicit") == 0;
 
 	if (!knows_all(argc, argv) || !(scale > 0.001 && scale <= 10) || only < 0 || only > RMF_MAX_FACTORS ||
 		iterations < 1 || iterations > MAX_ITERATIONS || slow < 0 || slow > MAX_ITERATIONS ||
-		processes < 0 || processes > 64)
+		processes < 0 || processes > 64 ||
+		(is_explicit ? processes == 0 : strcmp(feedback, "implicit") != 0))
 	{
-		fprintf(stderr, "usage: %s [--scale 1] [--factors D] [--iterations 15] [--slow-iterations 3] [--seed 42] [--rows 1|2] [--processes N]\n", argv[0]);
+		fprintf(stderr, "usage: %s [--scale 1] [--factors D] [--iterations 15] [--slow-iterations 3] [--seed 42] [--rows 1|2] [--processes N [--feedback explicit]]\n", argv[0]);
 		return 2;
 	}
 	b.seed = (uint64_t) number_after(argc, argv, "--seed", 42);
@@ -617,7 +630,7 @@ main(int argc, char **argv)
 		   (long long) b.by_user.n_rows, (long long) b.by_item.n_rows, (long long) b.by_user.n_entries,
 		   now() - started, rmf_blas_core_name());
 	if (processes > 0)
-		bench_processes(&b, only > 0 ? only : 64, iterations, processes);
+		bench_processes(&b, is_explicit ? RMF_EXPLICIT : RMF_IMPLICIT, only > 0 ? only : 64, iterations, processes);
 	else if (only > 0)
 		bench_factors(&b, only, iterations, slow);
 	else
