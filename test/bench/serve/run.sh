@@ -21,7 +21,7 @@ USERS=${USERS:-2000}
 make_bench_server bench-mips-program
 PGBENCH=$("$PG_CONFIG" --bindir)/pgbench
 # everything is warm: what is compared is not the disk
-"$PGBIN/pg_ctl" -D "$PGDATA" -w -l "$WORK/restart.log" -o "-c shared_buffers=3GB -c maintenance_work_mem=1GB" restart >/dev/null
+as_server "$PGBIN/pg_ctl" -D "$PGDATA" -w -l "$PGDATA/restart.log" -o "-c shared_buffers=3GB -c maintenance_work_mem=1GB" restart >/dev/null
 has_pgvector=$(psql -At -c "SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'")
 
 # time_script NAME SCRIPT: a line of the table; the first one is what the others are compared with
