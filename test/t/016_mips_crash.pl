@@ -15,11 +15,19 @@ mips_functions($node);
 $node->append_conf('postgresql.conf', "restart_after_crash = on\nautovacuum = off");
 $node->reload;
 
-# Waits out the recovery that follows the death of a backend.
+# Waits out the recovery that follows the death of a backend, if there was one:
+# until then the server takes connections, and breaks them.
 sub recovered
 {
+	my ($pid) = @_;
+
 	for (1 .. 600)
 	{
+		if ($pid ne '' && slurp_file($node->logfile) !~ /PID $pid\) was terminated/)
+		{
+			sleep(0.1);
+			next;
+		}
 		return if $node->psql('postgres', 'SELECT 1', timeout => 60) == 0;
 		sleep(0.1);
 	}
@@ -51,10 +59,10 @@ sub kill_while
 	if ($pid ne '')
 	{
 		sleep($delay);
-		kill('KILL', $pid);
+		$pid = '' unless kill('KILL', $pid);
 	}
 	$session->{run}->finish;
-	recovered();
+	recovered($pid);
 	return $session->{output};
 }
 
