@@ -222,6 +222,10 @@ recmf_mips_read(Relation index, BlockNumber block, int lock, RecmfMipsKind kind,
 		block >= RelationGetNumberOfBlocks(index))
 		recmf_mips_corrupted(index, block, "The index ends before it.");
 
+	/* The caller may hold META's lock: it would wait for itself. */
+	if (unlikely(block == RECMF_MIPS_META_BLOCK && kind != RECMF_MIPS_META))
+		recmf_mips_corrupted(index, block, "A page leads to it.");
+
 	buffer = ReadBuffer(index, block);
 	LockBuffer(buffer, lock);
 	page = BufferGetPage(buffer);
@@ -317,7 +321,11 @@ recmf_mips_new_buffer(Relation index)
 	BlockNumber block;
 	bool		lock_extension = !RELATION_IS_LOCAL(index);
 
-	/* The map is a hint: someone else may have the page by now. */
+	/*
+	 * The map is a hint: someone else may have the page by now, or it may not be
+	 * out of use for long enough.  Then it is out of the map until the next
+	 * VACUUM.
+	 */
 	while ((block = GetFreeIndexPage(index)) != InvalidBlockNumber)
 	{
 		buffer = ReadBuffer(index, block);

@@ -356,7 +356,7 @@ extern BlockNumber *recmf_mips_chain(Relation index, RecmfMipsKind kind, uint32 
 
 extern uint32 recmf_mips_space_pages(const RecmfMipsLayout *layout);
 
-/* Marks a page that nothing leads to any more, from which on it waits for its reuse. */
+/* Marks a page that nothing leads to any more; from now on the free space map has it. */
 extern void recmf_mips_retire(Relation index, BlockNumber block, RecmfMipsKind kind, uint32 generation);
 
 /* ------------------------------------------------------------------------

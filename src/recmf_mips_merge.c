@@ -29,6 +29,7 @@
 #include "access/generic_xlog.h"
 #include "catalog/pg_class.h"
 #include "miscadmin.h"
+#include "storage/indexfsm.h"
 #include "storage/lock.h"
 #include "storage/lockdefs.h"
 #include "utils/rel.h"
@@ -179,6 +180,7 @@ recmf_mips_retire(Relation index, BlockNumber block, RecmfMipsKind kind, uint32 
 	RecmfMipsPageSpecial(page)->retired_at = ReadNextFullTransactionId();
 	GenericXLogFinish(state);
 	UnlockReleaseBuffer(buffer);
+	RecordFreeIndexPage(index, block);
 }
 
 static void
@@ -416,6 +418,7 @@ recmf_mips_merge(Relation index, const int64 *live, uint32 least_tail, int least
 		}
 		retire_spaces(index, &layout, &meta, chosen, &n_retired);
 		retire_chain(index, RECMF_MIPS_TAIL, 0, tail, n_tail, &n_retired);
+		IndexFreeSpaceMapVacuum(index);
 	}
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);

@@ -11,13 +11,13 @@
  * become empty stay where they are.  vacuum_cleanup() makes one pass over all
  * pages:
  *
- *		retired before every snapshot, or never used	to the free space map
+ *		out of use, or never used						to the free space map
  *		part of a run, a space or a chain				counted
  *		none of that: left over by a crash or an error	retired
  *
  * then folds the tail and merges runs (recmf_mips_merge.c), and writes the
  * chain of NULLS anew where most of it is empty.  What that retires can be used
- * by the next VACUUM at the earliest, once no snapshot is left from before.
+ * once no snapshot is left from before.
  *
  * A page is part of a run or a space if META names its generation.  Pages of
  * chains have generations of their own, and INSERT hangs new ones on: those
@@ -270,6 +270,7 @@ survey_page(Relation index, const RecmfMipsMeta *meta, BlockNumber block, Page p
 	special = RecmfMipsPageSpecial(page);
 	if (special->flags & RECMF_MIPS_RETIRED)
 	{
+		RecordFreeIndexPage(index, block);
 		survey->n_retired++;
 		return;
 	}

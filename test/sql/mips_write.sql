@@ -1,5 +1,16 @@
--- The write side of access method mips: what a single session sees of it.
--- test/t has crashes, standbys, corrupt pages and random histories.
+--
+-- mips_write.sql
+--	  The write side of access method mips: what a single session sees of it.
+--	  test/t has crashes, standbys, corrupt pages and random histories.
+--
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS recmf;
+CREATE SCHEMA test_mips_write;
+SET search_path = test_mips_write, public;
+RESET client_min_messages;
+-- plans forced by settings look expensive enough to compile
+SET jit = off;
+
 CREATE TABLE items (id integer, factor factor);
 CREATE INDEX items_mips ON items USING mips (factor);
 SET enable_seqscan = off;
@@ -120,6 +131,7 @@ CREATE ROLE regress_mips_writer;
 CREATE TABLE owned (id integer, factor factor(2));
 CREATE INDEX owned_mips ON owned USING mips (factor);
 ALTER TABLE owned OWNER TO regress_mips_owner;
+GRANT USAGE ON SCHEMA test_mips_write TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON owned TO regress_mips_writer;
 SET ROLE regress_mips_writer;
 INSERT INTO owned SELECT i, array_fill(i::real, ARRAY[2])::factor FROM generate_series(1, 20000) i;
@@ -130,5 +142,6 @@ SET ROLE regress_mips_owner;
 SELECT entries + tail_entries AS entries FROM mips_check('owned_mips', true);
 RESET ROLE;
 
-DROP TABLE items, later, typed, hot, nothing, brief, fleeting, parts, owned;
+SET client_min_messages = warning;
+DROP SCHEMA test_mips_write CASCADE;
 DROP ROLE regress_mips_owner, regress_mips_writer;

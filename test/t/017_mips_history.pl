@@ -102,7 +102,10 @@ push @sizes, $node->safe_psql('postgres', q{SELECT pg_relation_size('changing_mi
 for my $round (1 .. 6)
 {
 	$node->safe_psql('postgres', "UPDATE changing SET factor = some_factor($dimensions)");
+	# other transactions go on meanwhile
+	$node->safe_psql('postgres', 'SELECT pg_current_xact_id()');
 	$node->safe_psql('postgres', 'VACUUM changing');
+	$node->safe_psql('postgres', 'SELECT pg_current_xact_id()');
 	push @sizes, $node->safe_psql('postgres', q{SELECT pg_relation_size('changing_mips')});
 }
 measured('index while all of 20000 rows change, bytes: ', join(' ', @sizes));
