@@ -12,7 +12,6 @@
 #include <math.h>
 
 #include "access/amvalidate.h"
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/reloptions.h"
 #include "access/xact.h"
@@ -20,15 +19,12 @@
 #include "catalog/pg_amop.h"
 #include "catalog/pg_amproc.h"
 #include "catalog/pg_opclass.h"
-#include "catalog/pg_opfamily_d.h"
 #include "catalog/pg_type.h"
 #include "commands/vacuum.h"
 #include "storage/indexfsm.h"
 #include "storage/lmgr.h"
 #include "storage/smgr.h"
-#include "utils/builtins.h"
 #include "utils/catcache.h"
-#include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -299,17 +295,6 @@ recmf_mips_read_meta(Relation index, RecmfMipsMeta *meta)
  * ------------------------------------------------------------------------
  */
 
-static bool
-is_retired(Page page)
-{
-	const RecmfMipsSpecial *special;
-
-	if (PageIsNew(page) || PageGetSpecialSize(page) != MAXALIGN(sizeof(RecmfMipsSpecial)))
-		return false;
-	special = RecmfMipsPageSpecial(page);
-	return special->page_id == RECMF_MIPS_PAGE_ID && (special->flags & RECMF_MIPS_RETIRED) != 0;
-}
-
 /*
  * NULL for the table: the horizon is that of shared tables, the oldest of all
  * databases, which is right for any table, and later than need be for some.
@@ -317,29 +302,31 @@ is_retired(Page page)
 bool
 recmf_mips_recyclable(Relation index, Page page)
 {
-	return PageIsNew(page) ||
-		(is_retired(page) &&
-		 GlobalVisCheckRemovableFullXid(NULL, RecmfMipsPageSpecial(page)->retired_at));
-}
+	const RecmfMipsSpecial *special;
 
-/* So many pages of the free space map that cannot be used yet are looked at before the index grows. */
-#define NOT_YET_TRIED RECMF_MIPS_TAIL_LIMIT
+	if (PageIsNew(page))
+		return true;
+	if (PageGetSpecialSize(page) != MAXALIGN(sizeof(RecmfMipsSpecial)))
+		return false;
+	special = RecmfMipsPageSpecial(page);
+	return special->page_id == RECMF_MIPS_PAGE_ID &&
+		(special->flags & RECMF_MIPS_RETIRED) != 0 &&
+		GlobalVisCheckRemovableFullXid(NULL, special->retired_at);
+}
 
 Buffer
 recmf_mips_new_buffer(Relation index)
 {
-	Buffer		buffer = InvalidBuffer;
+	Buffer		buffer;
 	BlockNumber block;
-	BlockNumber not_yet[NOT_YET_TRIED];
-	int			n_not_yet = 0;
 	bool		lock_extension = !RELATION_IS_LOCAL(index);
 
 	/*
-	 * The map is a hint: someone else may have the page by now.  It has those
-	 * that are out of use too, from the time on that they are.
+	 * The map is a hint: someone else may have the page by now, or it may not be
+	 * out of use for long enough.  Then it is out of the map until the next
+	 * VACUUM.
 	 */
-	while (n_not_yet < NOT_YET_TRIED &&
-		   (block = GetFreeIndexPage(index)) != InvalidBlockNumber)
+	while ((block = GetFreeIndexPage(index)) != InvalidBlockNumber)
 	{
 		buffer = ReadBuffer(index, block);
 		if (ConditionalLockBuffer(buffer))
@@ -350,19 +337,12 @@ recmf_mips_new_buffer(Relation index)
 			{
 				if (!PageIsNew(page) && RelationNeedsWAL(index) && XLogStandbyInfoActive())
 					recmf_log_page_reuse(index, block, RecmfMipsPageSpecial(page)->retired_at);
-				break;
+				return buffer;
 			}
-			if (is_retired(page))
-				not_yet[n_not_yet++] = block;
 			LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 		}
 		ReleaseBuffer(buffer);
-		buffer = InvalidBuffer;
 	}
-	for (int i = 0; i < n_not_yet; i++)
-		RecordFreeIndexPage(index, not_yet[i]);
-	if (BufferIsValid(buffer))
-		return buffer;
 
 	if (lock_extension)
 		LockRelationForExtension(index, ExclusiveLock);

@@ -282,8 +282,8 @@ extern int32 recmf_mips_stated_dimensions(Relation index);
 
 /*
  * The leading directions of a run, from a cache of this backend in
- * rd_amcache: valid until the caller gives PostgreSQL an occasion to rebuild
- * the index's relcache entry (anything that takes a lock of a table).
+ * rd_amcache: valid until the next call, and only as long as PostgreSQL has no
+ * occasion to rebuild the index's relcache entry (whatever takes a lock of a table).
  */
 extern const float *recmf_mips_leading(Relation index, const RecmfMipsLayout *layout,
 									   BlockNumber block, uint32 generation);

@@ -32,6 +32,7 @@
 
 #include "access/genam.h"
 #include "access/relscan.h"
+#include "access/tableam.h"
 #include "catalog/pg_type_d.h"
 #include "funcapi.h"
 #include "miscadmin.h"
@@ -97,6 +98,8 @@ typedef struct MipsScan
 	uint32		nulls_pages;	/* that are left to read */
 	int			n_nulls;		/* of one page of NULLs, those that are left */
 	ItemPointerData *nulls;
+
+	BlockNumber table_blocks;	/* the table has at least so many */
 
 	IndexOrderByDistance *distances;
 	Oid		   *distance_types;
@@ -490,6 +493,28 @@ open_best(IndexScanDesc scan)
 						best.upper);
 }
 
+/* Whether a row is in its table is the executor's question, but for an address that leads past the end. */
+static void
+set_row(IndexScanDesc scan, BlockNumber block, OffsetNumber offset)
+{
+	MipsScan   *mips = scan->opaque;
+	Relation	table = scan->heapRelation;
+
+	if (unlikely(block >= mips->table_blocks) && table->rd_tableam == GetHeapamTableAmRoutine())
+	{
+		mips->table_blocks = RelationGetNumberOfBlocks(table);
+		if (block >= mips->table_blocks)
+			ereport(ERROR,
+					(errcode(ERRCODE_INDEX_CORRUPTED),
+					 errmsg("index \"%s\" leads to a row past the end of table \"%s\"",
+							RelationGetRelationName(scan->indexRelation),
+							RelationGetRelationName(table)),
+					 errdetail("It is at (%u,%u) of %u blocks.", block, offset, mips->table_blocks),
+					 errhint("Please REINDEX it.")));
+	}
+	ItemPointerSet(&scan->xs_heaptid, block, offset);
+}
+
 static bool
 next_entry(IndexScanDesc scan)
 {
@@ -503,7 +528,7 @@ next_entry(IndexScanDesc scan)
 		return false;
 
 	best = rmf_mips_pop(mips->entries.of, &mips->entries.n);
-	ItemPointerSet(&scan->xs_heaptid, best.block, best.offset);
+	set_row(scan, best.block, best.offset);
 	mips->distances[0].isnull = mips->null_query;
 	mips->distances[0].value = mips->null_query ? 0 :
 		rmf_mips_distance(&mips->spaces[0]->query, best.upper);
@@ -537,7 +562,9 @@ next_null(IndexScanDesc scan)
 		CHECK_FOR_INTERRUPTS();
 	}
 
-	scan->xs_heaptid = mips->nulls[--mips->n_nulls];
+	mips->n_nulls--;
+	set_row(scan, ItemPointerGetBlockNumberNoCheck(&mips->nulls[mips->n_nulls]),
+			ItemPointerGetOffsetNumberNoCheck(&mips->nulls[mips->n_nulls]));
 	mips->distances[0].isnull = true;
 	return true;
 }

@@ -57,7 +57,7 @@ INSERT INTO items_$n SELECT * FROM more;
 }
 
 my $cases = @cases;
-my $fuzzed = 60;
+my $fuzzed = 40;
 
 $node->safe_psql(
 	'postgres', qq{
@@ -132,17 +132,30 @@ $node->start;
 
 my $query = '[' . join(',', map { $_ / 7 } 1 .. $dimensions) . ']';
 
+# The SQLSTATEs of all that reads or writes the index, in one session.
 sub states
 {
 	my ($n) = @_;
+	my @statements = (
+		check => "SELECT mips_check('items_${n}_mips')",
+		scan => "SELECT count(*) FROM (SELECT id FROM items_$n ORDER BY factor <#> '$query') s",
+		top => "SELECT id FROM items_$n ORDER BY factor <-> '$query' LIMIT 10",
+		insert => "INSERT INTO items_$n SELECT id + 10000, factor FROM more LIMIT 600",
+		remove => "DELETE FROM items_$n WHERE id % 7 = 0",
+		vacuum => "VACUUM items_$n",
+		scan_again => "SELECT count(*) FROM (SELECT id FROM items_$n ORDER BY factor <=> '$query') s");
+	my $script = "SET enable_seqscan = off; SET enable_sort = off;\n";
+	my %states;
 
-	return (
-		check => (sqlstate_of($node, "SELECT mips_check('items_${n}_mips')"))[0],
-		scan => (sqlstate_of($node, "SET enable_seqscan = off; SET enable_sort = off; SELECT count(*) FROM (SELECT id FROM items_$n ORDER BY factor <#> '$query') s"))[0],
-		top => (sqlstate_of($node, "SET enable_seqscan = off; SET enable_sort = off; SELECT id FROM items_$n ORDER BY factor <-> '$query' LIMIT 10"))[0],
-		insert => (sqlstate_of($node, "INSERT INTO items_$n SELECT * FROM more LIMIT 600"))[0],
-		vacuum => (sqlstate_of($node, "DELETE FROM items_$n WHERE id % 7 = 0;\nVACUUM items_$n"))[0],
-		scan_again => (sqlstate_of($node, "SET enable_seqscan = off; SET enable_sort = off; SELECT count(*) FROM (SELECT id FROM items_$n ORDER BY factor <=> '$query') s"))[0]);
+	while (my ($name, $statement) = splice(@statements, 0, 2))
+	{
+		$script .= "$statement;\n\\echo state of $name: :SQLSTATE\n";
+	}
+	my ($status, $out, $err) = $node->psql('postgres', $script, on_error_stop => 0);
+
+	$states{$1} = $2 while $out =~ /^state of (\w+): (\w+)$/mg;
+	$states{ended} = "lost ($status)" if keys %states != 7;
+	return %states;
 }
 
 for my $i (0 .. $cases - 1)
@@ -163,8 +176,9 @@ for my $i ($cases .. $cases + $fuzzed - 1)
 
 	$seen{$_}++ for values %states;
 	# XX000 is the executor's "index returned tuples in wrong order", from a code or bound that is wrong;
-	# XX001 PostgreSQL's own of a header, or of a row that is none of the table's
-	ok(!grep({ $_ !~ /^(00000|XX000|XX001|XX002)$/ } values %states), 'random bytes: ' . join(', ', map { "$_ $states{$_}" } sort keys %states));
+	# XX001 and 58P01 PostgreSQL's own of a header, or of a row that is none of the table's;
+	# 22000 says that META has other dimensions than the query
+	ok(!grep({ $_ !~ /^(00000|22000|58P01|XX000|XX001|XX002)$/ } values %states), 'random bytes: ' . join(', ', map { "$_ $states{$_}" } sort keys %states));
 }
 measured('of random bytes: ', join(', ', map { "$_ $seen{$_} times" } sort keys %seen));
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC/, 'the server has not crashed');
