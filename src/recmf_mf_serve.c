@@ -7,7 +7,8 @@
  * immutable.  Each exists for integer ids and for the text form of any ids.
  *
  * Memory: the detoasted model and what is computed from it are in the caller's
- * short-lived context; the rows go into a tuplestore.
+ * short-lived context; the rows go into a tuplestore.  recommend_all() copies the
+ * items' rows to where parallel workers may map them (recmf_topk_team.h).
  */
 #include "postgres.h"
 

@@ -71,7 +71,7 @@ typedef struct IdColumn
 	RecmfIdKind kind;
 } IdColumn;
 
-/* A user that was read. */
+/* What is read, and how far it has come. */
 typedef struct Reader
 {
 	const RecmfModel *model;

@@ -194,11 +194,12 @@ rmf_status
 rmf_topk_items_build(rmf_topk_items *items, uint64_t *workspace, const rmf_poll *poll)
 {
 	size_t		places = (size_t) items->n_blocks * RMF_CODES_BLOCK;
-	size_t		between_polls = (size_t) (POLL_PRODUCTS / 16 / items->dimensions + 1);
+	size_t		between_polls;
 	const uint64_t *sorted;
 
 	if (items->n < 0 || items->dimensions < 1)
 		return RMF_BAD_ARGUMENT;
+	between_polls = (size_t) (POLL_PRODUCTS / 16 / items->dimensions + 1);
 	if (rmf_poll_cancelled(poll))
 		return RMF_CANCELLED;
 	sorted = sort_by_norm(items, workspace);

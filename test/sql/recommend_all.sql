@@ -37,7 +37,7 @@ BEGIN
 	DROP TABLE one, two;
 END $$;
 SELECT model, k, seen, d.* FROM unnest(ARRAY['implicit', 'explicit', 'logistic', 'texts', 'uuids', 'query']) model,
-	unnest(ARRAY[1, 10, 1000]) k, unnest(ARRAY[true, false]) seen, differences(model, k, seen) d
+	unnest(ARRAY[3, 1000]) k, unnest(ARRAY[true, false]) seen, differences(model, k, seen) d
 ORDER BY model COLLATE "C", k, seen;
 -- there are ties
 SELECT count(*) > 100 AS ties FROM recommend_all('implicit', 90, exclude_seen => false) a
