@@ -564,7 +564,7 @@ measure_heap(void)
 	free(heap);
 }
 
-/* A table of factors, or of (user, item seen), as rows that COPY reads; ids begin at 1. */
+/* A table of factors ("tail"), or of (user, item seen), as rows that COPY reads; ids begin at 1. */
 static void
 print_rows(const char *table, const factors *f)
 {
@@ -639,7 +639,7 @@ main(int argc, char **argv)
 	random_state = (uint64_t) seed << 32;
 	if (print != NULL)
 	{
-		factors		f = make_factors(largest, dimensions, users_wanted, 0);
+		factors		f = make_factors(largest, dimensions, users_wanted, 1);
 
 		print_rows(print, &f);
 		return 0;

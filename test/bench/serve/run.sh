@@ -6,7 +6,7 @@
 #	test/bench/serve/run.sh [SECONDS [ITEMS ...]]	(default: 5 27000 200000 1000000)
 #
 # The factors are made up by bench_mips, calibrated on trained ones (64 factors;
-# see README.md), USERS (2000) of them users with 30 items each that they have.
+# "tail" in README.md: what a larger catalogue adds is less and less popular), USERS (2000) of them users with 30 items each that they have.
 # Prints the median and the 99th percentile in ms and the ratio of the medians
 # to the first line's.
 set -euo pipefail
