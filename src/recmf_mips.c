@@ -266,6 +266,9 @@ recmf_mips_checked_meta(Relation index, Page page)
 		meta->n_leading != (meta->dimensions == 0 ? 0 : rmf_mips_leading_count(meta->dimensions)))
 		recmf_mips_corrupted(index, RECMF_MIPS_META_BLOCK, "It has %d dimensions and %d leading directions.",
 							 meta->dimensions, meta->n_leading);
+	if (recmf_mips_stated_dimensions(index) != 0 && meta->dimensions != recmf_mips_stated_dimensions(index))
+		recmf_mips_corrupted(index, RECMF_MIPS_META_BLOCK, "It has %d dimensions, its column %d.",
+							 meta->dimensions, recmf_mips_stated_dimensions(index));
 	if (meta->n_runs < 0 || meta->n_runs > RECMF_MIPS_MAX_RUNS ||
 		(meta->dimensions == 0 && (meta->n_runs > 0 || meta->tail_first != InvalidBlockNumber)))
 		recmf_mips_corrupted(index, RECMF_MIPS_META_BLOCK, "It has %d runs at %d dimensions.",
