@@ -61,6 +61,16 @@ seconds_of()
 	echo "$started $(date +%s.%N)" | awk '{ printf "%.2f", $2 - $1 }'
 }
 
+# The first call of a new connection, which loads the library and plans: the median of 21.
+first_call()
+{
+	local i
+
+	for i in $(seq 21); do
+		printf '%s\n' '\timing on' "SELECT FROM recommend($i, 10);" | psql | sed -n 's/^Time: \([0-9.]*\).*/\1/p'
+	done | sort -n | awk '{ t[NR] = $1 } END { printf "%.1f", t[int((NR + 1) / 2)] }'
+}
+
 size_of() { psql -At -c "SELECT pg_size_pretty(pg_relation_size('$1'))"; }
 
 say "$("$PG_CONFIG" --version), 64 factors, ten items, what the user has left out" ""
@@ -114,6 +124,7 @@ SELECT p.* FROM products p JOIN items f USING (item_id) WHERE p.stock >= $stock 
 		time_script "products JOIN items, $(awk "BEGIN { print (1000 - $stock) / 10 }")% of them, mips or as planned" "$joined"
 		PGOPTIONS='-c enable_indexscan=off' time_script "    without an index scan" "$joined"
 	done
+	say "  recommend(user, 10), the first call in a new connection: $(first_call) ms"
 	throughput "recommend(user, 10), mips, one connection" 1 "$recommend"
 	throughput "recommend(user, 10), mips, two connections" 2 "$recommend"
 	throughput "UPDATE of one item's factor" 1 '\set item random(1, '"$items"')
