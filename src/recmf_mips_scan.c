@@ -25,8 +25,10 @@
  *
  * recmf_mips.h says why a scan holds nothing between two calls.  Memory: one
  * context a scan, kept over rescans: a nested loop's inner scans allocate
- * nothing once the first has.  Locks: one page at a time, shared, while it is
- * scored.
+ * nothing once the first has.  And one is kept from one scan to the next of the
+ * session: to get some hundred kB from the system and to give them back would
+ * take longer than most searches.  Locks: one page at a time, shared, while it
+ * is scored.
  */
 #include "postgres.h"
 
@@ -74,6 +76,7 @@ typedef struct SpaceQuery
 typedef struct MipsScan
 {
 	MemoryContext context;
+	MemoryContextCallback *owner;	/* of the query, whose end is ours too; NULL: nobody's */
 	bool		started;		/* since the last rescan */
 	RecmfMipsMeta meta;
 	RecmfMipsLayout layout;		/* of meta.dimensions */
@@ -91,7 +94,7 @@ typedef struct MipsScan
 
 	Size		batch_size;		/* bytes; see Batch */
 	int64		n_batches;
-	int64		batches_room;
+	Size		batches_room;	/* bytes */
 	char	   *batches;
 
 	BlockNumber nulls_next;
@@ -160,27 +163,81 @@ new_heap(Heap *heap, int64 room)
  * ------------------------------------------------------------------------
  */
 
+/* What a scan that has ended left for the next one; NULL: nothing, or it is in use. */
+static MipsScan *spare = NULL;
+
+/* So many bytes are kept at most. */
+#define MOST_SPARE ((Size) 4 * 1024 * 1024)
+
+/* Bytes of batches to begin with. */
+#define FIRST_BATCHES ((Size) 32 * 1024)
+
+static MipsScan *
+new_memory(void)
+{
+	MemoryContext context;
+	MemoryContext caller;
+	MipsScan   *mips;
+
+	if (spare != NULL)
+	{
+		mips = spare;
+		spare = NULL;
+		return mips;
+	}
+	context = AllocSetContextCreate(CacheMemoryContext, "mips scan", ALLOCSET_DEFAULT_SIZES);
+	caller = MemoryContextSwitchTo(context);
+	mips = palloc0(sizeof(MipsScan));
+	mips->context = context;
+	new_heap(&mips->sources, 256);
+	new_heap(&mips->entries, 256);
+	mips->batches_room = FIRST_BATCHES;
+	mips->batches = palloc(mips->batches_room);
+	MemoryContextSwitchTo(caller);
+	return mips;
+}
+
+/* Called once for each scan, at its end or when the memory of its query goes. */
+static void
+give_back(void *arg)
+{
+	MipsScan   *mips = arg;
+
+	if (mips == NULL)
+		return;
+	mips->owner->arg = NULL;
+	mips->owner = NULL;
+	if (spare == NULL && MemoryContextMemAllocated(mips->context, false) <= MOST_SPARE)
+		spare = mips;
+	else
+		MemoryContextDelete(mips->context);
+}
+
 IndexScanDesc
 recmf_mips_begin_scan(Relation index, int n_keys, int n_orderbys)
 {
 	IndexScanDesc scan = RelationGetIndexScan(index, n_keys, n_orderbys);
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "mips scan",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext caller = MemoryContextSwitchTo(context);
-	MipsScan   *mips = palloc0(sizeof(MipsScan));
+	MemoryContextCallback *owner = palloc0(sizeof(MemoryContextCallback));
+	IndexOrderByDistance *distances = palloc(sizeof(IndexOrderByDistance) * Max(n_orderbys, 1));
+	Oid		   *distance_types = palloc(sizeof(Oid) * Max(n_orderbys, 1));
+	MipsScan   *mips = new_memory();
 
-	mips->context = context;
-	new_heap(&mips->sources, 256);
-	new_heap(&mips->entries, 256);
-	mips->distances = palloc(sizeof(IndexOrderByDistance) * Max(n_orderbys, 1));
-	mips->distance_types = palloc(sizeof(Oid) * Max(n_orderbys, 1));
+	mips->owner = owner;
+	owner->func = give_back;
+	owner->arg = mips;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, owner);
+
+	mips->started = false;
+	mips->table_blocks = 0;
+	mips->layout.dimensions = 0;
+	mips->distances = distances;
+	mips->distance_types = distance_types;
 	for (int i = 0; i < n_orderbys; i++)
 	{
 		mips->distances[i].value = -get_float8_infinity();
 		mips->distances[i].isnull = false;
 		mips->distance_types[i] = FLOAT8OID;
 	}
-	MemoryContextSwitchTo(caller);
 
 	scan->opaque = mips;
 	scan->xs_orderbyvals = palloc0(sizeof(Datum) * n_orderbys);
@@ -202,7 +259,8 @@ recmf_mips_rescan(IndexScanDesc scan, ScanKey keys, int n_keys, ScanKey orderbys
 void
 recmf_mips_end_scan(IndexScanDesc scan)
 {
-	MemoryContextDelete(((MipsScan *) scan->opaque)->context);
+	give_back(scan->opaque);
+	scan->opaque = NULL;
 }
 
 /* ------------------------------------------------------------------------
@@ -306,10 +364,10 @@ score_page(MipsScan *mips, Page page, const rmf_mips_query *query)
 	int			n = RecmfMipsPageSpecial(page)->n_entries;
 	Batch	   *batch;
 
-	if (unlikely(mips->n_batches == mips->batches_room))
+	if (unlikely(mips->batch_size * (mips->n_batches + 1) > mips->batches_room))
 	{
-		mips->batches_room *= 2;
-		mips->batches = repalloc_huge(mips->batches, mips->batch_size * mips->batches_room);
+		mips->batches_room = Max(mips->batches_room, mips->batch_size) * 2;
+		mips->batches = repalloc_huge(mips->batches, mips->batches_room);
 	}
 	batch = batch_of(mips, mips->n_batches);
 	batch->n = n;
@@ -407,8 +465,6 @@ start(IndexScanDesc scan)
 		recmf_mips_layout(scan->indexRelation, mips->meta.dimensions, &mips->layout);
 		mips->batch_size = MAXALIGN(offsetof(Batch, upper) +
 									(sizeof(float) + sizeof(ItemPointerData)) * mips->layout.capacity);
-		mips->batches_room = 32;
-		mips->batches = palloc(mips->batch_size * mips->batches_room);
 	}
 	prepare_query(scan);
 
