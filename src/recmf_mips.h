@@ -75,6 +75,7 @@
 #include "utils/relcache.h"
 
 #include "core/rmf_mips.h"
+#include "recmf_compat.h"
 
 /* ------------------------------------------------------------------------
  * Pages
@@ -259,8 +260,8 @@ extern Buffer recmf_mips_read_chained(Relation index, BlockNumber block, int loc
 									  const RecmfMipsLayout *layout);
 
 /* ERRCODE_INDEX_CORRUPTED naming index and block, with this as the detail and REINDEX as the hint. */
-extern void recmf_mips_corrupted(Relation index, BlockNumber block, const char *detail,...)
-			pg_attribute_printf(3, 4) pg_attribute_noreturn();
+pg_noreturn extern void recmf_mips_corrupted(Relation index, BlockNumber block, const char *detail,...)
+			pg_attribute_printf(3, 4);
 
 /* A page of ours (not only zeros) of any kind, with counts that fit "layout" (NULL: only those of NULLS are looked at). */
 extern void recmf_mips_check_page(Relation index, BlockNumber block, Page page, const RecmfMipsLayout *layout);

@@ -563,7 +563,7 @@ next_user(void *arg, RecmfTopkUser *user)
  */
 
 void
-recmf_all_put(RecmfAllResult *result, Datum user, int n, const rmf_ranked *best)
+recmf_all_put(RecmfAllResult *result, Datum user, int n, const rmf_scored *best)
 {
 	Datum		values[4];
 	bool		nulls[4] = {false, false, false, false};
@@ -572,7 +572,7 @@ recmf_all_put(RecmfAllResult *result, Datum user, int n, const rmf_ranked *best)
 	values[0] = user;
 	for (i = 0; i < n; i++)
 	{
-		values[1] = result->item_id(result->arg, best[i].item);
+		values[1] = result->item_id(result->arg, best[i].index);
 		values[2] = Float8GetDatum(result->mean + best[i].score);
 		values[3] = Int32GetDatum(i + 1);
 		tuplestore_putvalues(result->set->setResult, result->set->setDesc, values, nulls);
@@ -625,7 +625,7 @@ next_of_all(void *arg, RecmfTopkUser *user)
 }
 
 static void
-take_list(void *arg, Datum id, int n, const rmf_ranked *best)
+take_list(void *arg, Datum id, int n, const rmf_scored *best)
 {
 	Writer	   *writer = &((All *) arg)->writer;
 	MemoryContext caller = MemoryContextSwitchTo(writer->context);

@@ -22,7 +22,7 @@ typedef struct RecmfAllResult
 } RecmfAllResult;
 
 /* A user's list; user: the id as the result has it. */
-extern void recmf_all_put(RecmfAllResult *result, Datum user, int n, const rmf_ranked *best);
+extern void recmf_all_put(RecmfAllResult *result, Datum user, int n, const rmf_scored *best);
 
 /* The argument min_score: -infinity for NULL; NaN is an error. */
 extern double recmf_min_score_argument(FunctionCallInfo fcinfo, int number);

@@ -78,7 +78,7 @@ typedef struct Slot
 	float	   *rows;
 	int32	   *seen_start;
 	int32	   *seen;
-	rmf_ranked *best;
+	rmf_scored *best;
 	int32	   *found;
 } Slot;
 
@@ -154,7 +154,7 @@ lay_out(const Shape *shape, char *base, Memory *memory)
 		slot->rows = (float *) rmf_carve(base, &used, sizeof(float) * d * n);
 		slot->seen_start = (int32 *) rmf_carve(base, &used, sizeof(int32) * (n + 1));
 		slot->seen = (int32 *) rmf_carve(base, &used, sizeof(int32) * (Size) shape->seen_room);
-		slot->best = (rmf_ranked *) rmf_carve(base, &used, sizeof(rmf_ranked) * n * (Size) shape->wish.k);
+		slot->best = (rmf_scored *) rmf_carve(base, &used, sizeof(rmf_scored) * n * (Size) shape->wish.k);
 		slot->found = (int32 *) rmf_carve(base, &used, sizeof(int32) * n);
 	}
 	return used;
@@ -164,7 +164,7 @@ lay_out(const Shape *shape, char *base, Memory *memory)
 static void
 set_sizes(Shape *shape, const RecmfTopkJob *job, int workers)
 {
-	double		per_user = sizeof(float) * (double) job->dimensions * 1.5 + sizeof(rmf_ranked) * (double) job->wish.k + 256 +
+	double		per_user = sizeof(float) * (double) job->dimensions * 1.5 + sizeof(rmf_scored) * (double) job->wish.k + 256 +
 		(job->with_seen ? sizeof(int32) * SEEN_PER_USER : 0);
 	double		users;
 

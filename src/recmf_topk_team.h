@@ -40,7 +40,7 @@ typedef struct RecmfTopkUser
 typedef struct RecmfTopkCaller
 {
 	bool		(*next) (void *arg, RecmfTopkUser *user);	/* false: no more */
-	void		(*take) (void *arg, Datum id, int n, const rmf_ranked *best);
+	void		(*take) (void *arg, Datum id, int n, const rmf_scored *best);
 	void	   *arg;
 } RecmfTopkCaller;
 

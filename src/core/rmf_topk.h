@@ -7,13 +7,8 @@
 
 #include <stdint.h>
 
+#include "rmf_best.h"
 #include "rmf_status.h"
-
-typedef struct rmf_scored
-{
-	int32_t		index;
-	double		score;			/* the inner product */
-} rmf_scored;
 
 /*
  * Best first; equal scores by ascending index.  rows: n x dimensions; skip:

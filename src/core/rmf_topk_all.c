@@ -245,7 +245,7 @@ typedef struct user_state
 	double		norm;			/* |u|, with the slack */
 	double		threshold;		/* what a score must reach */
 	const float *row;
-	rmf_ranked *heap;
+	rmf_scored *heap;
 	int32_t		kept;
 	int32_t		n_seen;
 	int32_t    *seen;
@@ -278,49 +278,6 @@ rmf_topk_all_workspace_size(int32_t n_users, int32_t dimensions)
 
 	carve_state(n_users, dimensions, NULL, &used, &state);
 	return used;
-}
-
-static int
-is_better(rmf_ranked a, rmf_ranked b)
-{
-	if (a.score != b.score)
-		return a.score > b.score;
-	return a.item < b.item;
-}
-
-/* Puts "entry" at the root of a heap of n whose root is free. */
-static void
-replace_root(rmf_ranked *heap, int32_t n, rmf_ranked entry)
-{
-	int64_t		hole = 0;
-
-	for (;;)
-	{
-		int64_t		child = 2 * hole + 1;
-
-		if (child >= n)
-			break;
-		if (child + 1 < n && is_better(heap[child], heap[child + 1]))
-			child++;
-		if (is_better(heap[child], entry))
-			break;
-		heap[hole] = heap[child];
-		hole = child;
-	}
-	heap[hole] = entry;
-}
-
-static void
-append(rmf_ranked *heap, int32_t n, rmf_ranked entry)
-{
-	int32_t		hole = n;
-
-	while (hole > 0 && is_better(heap[(hole - 1) / 2], entry))
-	{
-		heap[hole] = heap[(hole - 1) / 2];
-		hole = (hole - 1) / 2;
-	}
-	heap[hole] = entry;
 }
 
 /* Ascending, in place: a heap with the largest at the root, taken apart. */
@@ -447,35 +404,22 @@ static void
 score_item(const block_state *state, user_state *user, int32_t item)
 {
 	int32_t		k = state->wish->k;
-	rmf_ranked	entry;
+	rmf_scored	entry;
 
-	entry.item = item;
+	entry.index = item;
 	entry.score = rmf_dot(state->items->dimensions, user->row, row_of(state->items, item));
 	if (!(state->wish->base + entry.score >= state->wish->least))
 		return;
-	if (user->kept == k && !is_better(entry, user->heap[0]))
+	if (user->kept == k && !rmf_is_better(entry, user->heap[0]))
 		return;
 	if (has_seen(user, item))
 		return;
 	if (user->kept < k)
-		append(user->heap, user->kept++, entry);
+		rmf_best_append(user->heap, user->kept++, entry);
 	else
-		replace_root(user->heap, k, entry);
+		rmf_best_replace(user->heap, k, entry);
 	if (user->kept == k)
 		set_threshold(user, fmax(user->threshold, user->heap[0].score));
-}
-
-static void
-sort_best(user_state *user)
-{
-	for (int32_t n = user->kept; n > 1;)
-	{
-		rmf_ranked	worst = user->heap[0];
-
-		n--;
-		replace_root(user->heap, n, user->heap[n]);
-		user->heap[n] = worst;
-	}
 }
 
 /* One block of items for four users; those past n_queries repeat the first. */
@@ -551,7 +495,7 @@ rmf_topk_all(const rmf_topk_items *items, const rmf_topk_wish *wish, const rmf_t
 	}
 	for (int32_t u = 0; u < users->n; u++)
 	{
-		sort_best(&state.user[u]);
+		rmf_best_sort(state.user[u].heap, state.user[u].kept);
 		users->found[u] = state.user[u].kept;
 	}
 	return RMF_OK;

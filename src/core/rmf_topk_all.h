@@ -29,6 +29,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "rmf_best.h"
 #include "rmf_status.h"
 
 typedef struct rmf_topk_items
@@ -58,12 +59,6 @@ extern void rmf_topk_items_lay_out(int32_t n, int32_t dimensions, const float *r
 /* workspace: n x 2 numbers.  n >= 0, dimensions >= 1; rows are finite. */
 extern rmf_status rmf_topk_items_build(rmf_topk_items *items, uint64_t *workspace, const rmf_poll *poll);
 
-typedef struct rmf_ranked
-{
-	double		score;			/* rmf_dot() of the two rows */
-	int32_t		item;
-} rmf_ranked;
-
 /* What is wanted of each user. */
 typedef struct rmf_topk_wish
 {
@@ -80,7 +75,7 @@ typedef struct rmf_topk_users
 	const float *rows;			/* n x dimensions */
 	const int32_t *seen_start;	/* n + 1: where a user's items begin in "seen"; NULL: no items are left out */
 	int32_t    *seen;			/* items in any order, also more than once; is put in order */
-	rmf_ranked *best;			/* out, n x k: best first, equal scores by ascending item */
+	rmf_scored *best;			/* out, n x k: best first, equal scores by ascending item */
 	int32_t    *found;			/* out, n: how many */
 } rmf_topk_users;
 

@@ -91,12 +91,12 @@ fill(shape kind, int32_t n, int32_t d, float *rows)
 static int
 compare_ranked(const void *a, const void *b)
 {
-	const rmf_ranked *x = a,
+	const rmf_scored *x = a,
 			   *y = b;
 
 	if (x->score != y->score)
 		return x->score > y->score ? -1 : 1;
-	return (x->item > y->item) - (x->item < y->item);
+	return (x->index > y->index) - (x->index < y->index);
 }
 
 /* Some of the items, in no order, some twice; user 0 none, user 1 all. */
@@ -128,8 +128,8 @@ test_against_sort(const rmf_codes_kernel *kernel, shape user_shape, shape item_s
 	int32_t    *start = malloc(((size_t) n_users + 1) * sizeof(int32_t));
 	int32_t    *seen = malloc((size_t) n_users * (size_t) n_items * sizeof(int32_t) + 1);
 	char	   *excluded = malloc((size_t) n_items + 1);
-	rmf_ranked *all = malloc((size_t) n_items * sizeof(rmf_ranked) + 1);
-	rmf_ranked *best = malloc(((size_t) n_users * (size_t) k + 1) * sizeof(rmf_ranked));
+	rmf_scored *all = malloc((size_t) n_items * sizeof(rmf_scored) + 1);
+	rmf_scored *best = malloc(((size_t) n_users * (size_t) k + 1) * sizeof(rmf_scored));
 	int32_t    *found = malloc((size_t) n_users * sizeof(int32_t));
 	void	   *workspace = aligned(rmf_topk_all_workspace_size(n_users, d));
 	rmf_topk_wish wish = {k, 0.25, -INFINITY, kernel};
@@ -146,9 +146,9 @@ test_against_sort(const rmf_codes_kernel *kernel, shape user_shape, shape item_s
 
 	rmf_topk_items_lay_out(n_items, d, item_rows, memory, &items);
 	CHECK(rmf_topk_items_build(&items, sorting, NULL) == RMF_OK);
-	best[(size_t) n_users * (size_t) k].item = -7;
+	best[(size_t) n_users * (size_t) k].index = -7;
 	CHECK(rmf_topk_all(&items, &wish, &users, workspace, NULL) == RMF_OK);
-	CHECK(best[(size_t) n_users * (size_t) k].item == -7);
+	CHECK(best[(size_t) n_users * (size_t) k].index == -7);
 	for (int32_t u = 0; u < n_users; u++)
 	{
 		int32_t		n = 0;
@@ -158,14 +158,14 @@ test_against_sort(const rmf_codes_kernel *kernel, shape user_shape, shape item_s
 			excluded[seen[t]] = 1;
 		for (int32_t i = 0; i < n_items; i++)
 		{
-			all[n].item = i;
+			all[n].index = i;
 			all[n].score = rmf_dot(d, user_rows + (size_t) u * (size_t) d, item_rows + (size_t) i * (size_t) d);
 			n += !excluded[i] && wish.base + all[n].score >= wish.least;
 		}
-		qsort(all, (size_t) n, sizeof(rmf_ranked), compare_ranked);
+		qsort(all, (size_t) n, sizeof(rmf_scored), compare_ranked);
 		wrong += found[u] != (n < k ? n : k);
 		for (int32_t r = 0; r < found[u] && r < n; r++)
-			wrong += best[(size_t) u * (size_t) k + (size_t) r].item != all[r].item ||
+			wrong += best[(size_t) u * (size_t) k + (size_t) r].index != all[r].index ||
 				best[(size_t) u * (size_t) k + (size_t) r].score != all[r].score;
 	}
 	CHECK(wrong == 0);
@@ -295,7 +295,7 @@ test_cancel(void)
 	float	   *rows = malloc((size_t) n * (size_t) d * sizeof(float));
 	void	   *memory = aligned(rmf_topk_items_size(n, d));
 	uint64_t   *sorting = malloc((size_t) n * 2 * sizeof(uint64_t));
-	rmf_ranked *best = malloc((size_t) n_users * (size_t) k * sizeof(rmf_ranked));
+	rmf_scored *best = malloc((size_t) n_users * (size_t) k * sizeof(rmf_scored));
 	int32_t		found[64];
 	void	   *workspace = aligned(rmf_topk_all_workspace_size(n_users, d));
 	rmf_topk_wish wish = {k, 0, -INFINITY, NULL};

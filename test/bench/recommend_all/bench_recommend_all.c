@@ -178,7 +178,7 @@ codes(const rmf_codes_kernel *kernel, double *sum)
 	double		start = now();
 	void	   *memory = allocate(rmf_topk_items_size(n_items, d));
 	uint64_t   *sorting = allocate(sizeof(uint64_t) * 2 * (size_t) n_items);
-	rmf_ranked *best = allocate(sizeof(rmf_ranked) * (size_t) (BATCH * k));
+	rmf_scored *best = allocate(sizeof(rmf_scored) * (size_t) (BATCH * k));
 	int32_t		found[BATCH];
 	void	   *workspace = allocate(rmf_topk_all_workspace_size(BATCH, d));
 	rmf_topk_wish wish = {k, 0, -INFINITY, kernel};
