@@ -20,7 +20,10 @@ CREATE INDEX ON items USING mips (f DESC);
 CREATE INDEX ON items USING mips (f NULLS FIRST);
 CREATE INDEX ON items USING mips (f) WITH (fillfactor = 90);
 CREATE INDEX ON items USING mips (f) WITH (lists = 10);
+-- (PostgreSQL 18 qualifies the names)
+\set VERBOSITY sqlstate
 ALTER TABLE items ADD EXCLUDE USING mips (f WITH =);
+\set VERBOSITY default
 
 -- more dimensions than fit a page: the type says so, or the first row
 CREATE TABLE wide (f factor(8100));

@@ -11,6 +11,7 @@ FROM generate_series(1, 700) u, generate_series(1, 90) i
 WHERE (u::bigint * 7919 + (i / 2) * 104729) % 100 < CASE WHEN u % 3 = (i / 2) % 3 THEN 45 ELSE 3 END;
 CREATE INDEX ON ratings (user_id, item_id);
 CREATE TABLE with_text AS SELECT user_id, 'P' || item_id AS item_id, rating FROM ratings;
+CREATE INDEX ON with_text (user_id, item_id);
 CREATE TABLE with_uuid AS SELECT md5(user_id::text)::uuid AS user_id, (item_id * 3)::smallint AS item_id, rating FROM ratings WHERE user_id <= 100;
 ANALYZE;
 SELECT users, items FROM train_model('implicit', 'ratings', factors => 8, iterations => 3);
