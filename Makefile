@@ -144,39 +144,23 @@ unit: unit-programs
 	done; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
-# Speed of the core, beside the unit tests' build of it.
-$(UNIT_DIR)/bench_train: test/bench/train/bench_train.c $(UNIT_CORE)
-	$(CC) $(CORE_CFLAGS) $(SANITIZER_FLAGS) $(CORE_CPPFLAGS) -Itest/unit $(DEPENDENCIES) -MF $@.d -o $@ \
-		$< $(UNIT_CORE) $(OPENBLAS_LIBS)
+# Speed of the core, beside the unit tests' build of it: goal, program, directory of test/bench.
+define BENCHMARK
+$$(UNIT_DIR)/$(2): test/bench/$(3)/$(2).c $$(UNIT_CORE)
+	$$(CC) $$(CORE_CFLAGS) $$(SANITIZER_FLAGS) $$(CORE_CPPFLAGS) -Itest/unit -Itest/bench $$(DEPENDENCIES) \
+		-MF $$@.d -o $$@ $$< $$(UNIT_CORE) $$(OPENBLAS_LIBS)
 
--include $(UNIT_DIR)/bench_train.d
+-include $$(UNIT_DIR)/$(2).d
 
-bench-train-program: $(UNIT_DIR)/bench_train
+$(1)-program: $$(UNIT_DIR)/$(2)
 
-bench-train: $(UNIT_DIR)/bench_train
-	$< $(BENCH)
+$(1): $$(UNIT_DIR)/$(2)
+	$$< $$(BENCH)
+endef
 
-$(UNIT_DIR)/bench_mips: test/bench/serve/bench_mips.c $(UNIT_CORE)
-	$(CC) $(CORE_CFLAGS) $(SANITIZER_FLAGS) $(CORE_CPPFLAGS) $(DEPENDENCIES) -MF $@.d -o $@ \
-		$< $(UNIT_CORE) $(OPENBLAS_LIBS)
-
--include $(UNIT_DIR)/bench_mips.d
-
-bench-mips-program: $(UNIT_DIR)/bench_mips
-
-bench-mips: $(UNIT_DIR)/bench_mips
-	$< $(BENCH)
-
-$(UNIT_DIR)/bench_recommend_all: test/bench/recommend_all/bench_recommend_all.c $(UNIT_CORE)
-	$(CC) $(CORE_CFLAGS) $(SANITIZER_FLAGS) $(CORE_CPPFLAGS) $(DEPENDENCIES) -MF $@.d -o $@ \
-		$< $(UNIT_CORE) $(OPENBLAS_LIBS)
-
--include $(UNIT_DIR)/bench_recommend_all.d
-
-bench-recommend-all-program: $(UNIT_DIR)/bench_recommend_all
-
-bench-recommend-all: $(UNIT_DIR)/bench_recommend_all
-	$< $(BENCH)
+$(eval $(call BENCHMARK,bench-train,bench_train,train))
+$(eval $(call BENCHMARK,bench-mips,bench_mips,serve))
+$(eval $(call BENCHMARK,bench-recommend-all,bench_recommend_all,recommend_all))
 
 .SECONDARY: $(UNIT_CORE)
 .PHONY: $(SHELL_GOALS)

@@ -262,8 +262,7 @@ set_up_space(RecmfMipsRunWriter *writer)
 		{
 			void	   *workspace;
 
-			workspace = palloc_extended(rmf_mips_leading_workspace_size(writer->sample_rows,
-																		layout->dimensions,
+			workspace = palloc_extended(rmf_mips_leading_workspace_size(layout->dimensions,
 																		layout->n_leading),
 										MCXT_ALLOC_HUGE);
 			recmf_check_status(rmf_mips_find_leading(writer->sample_rows, layout->dimensions,

@@ -1,20 +1,11 @@
 /*
  * rmf_mips.c
- *	  Codes, bounds, and the query of exact maximum inner product search.
+ *	  Codes, bounds of many, and the order in which entries share a block: what an
+ *	  index for exact maximum inner product search stores.
  *
- * Everything that reaches the disk (codes, entries, bounds, directions) is
- * computed here in double by plain loops, so that it has the same bits on every
- * processor; what a query does with it runs at the processor's level
- * (rmf_mips_loops.h).
- *
- * The leading directions are floats and so not quite orthonormal:
- * B Bᵀ = I + D with ‖D‖ at most NOT_ORTHONORMAL.  With M = I - Bᵀ B, in which
- * M = M² - Bᵀ D B,
- *
- *		u·v = (B u)·(B v) + uᵀ M v <= (B u)·(B v) + ‖M u‖ ‖M v‖ + ‖D‖ ‖B u‖ ‖B v‖
- *		‖M v‖² <= ‖v‖² - ‖B v‖² + ‖D‖ ‖B v‖²
- *
- * so each use of "the rest" makes up for ‖D‖.
+ * All in double by plain loops, so that what reaches the disk has the same bits
+ * on every processor.  Why the bounds hold is in rmf_mips_query.c, which uses
+ * them.
  */
 #include <float.h>
 #include <math.h>
@@ -22,59 +13,13 @@
 
 #include "rmf_layout.h"
 #include "rmf_mips.h"
-#include "rmf_mips_levels.h"
-#include "rmf_random.h"
-#include "rmf_vector.h"
+#include "rmf_mips_private.h"
 
 /* Bytes of a code are a multiple of this. */
 #define CODE_MULTIPLE 16
 
-/* The largest number in a code of 8 bits, and in a query's of 16 bits. */
-#define LARGEST_CODE 127
-#define LARGEST_QUERY_CODE 32767
-
-/*
- * Rows of at most RMF_MIPS_MAX_LEADING, orthonormal in double, then rounded to
- * float: each product of two is off by at most 2^-23, their matrix by 16 times
- * that.  Twice it is allowed.
- */
-#define NOT_ORTHONORMAL 0x1p-18
-
-/* Sums of n squares in double lose less than n units of 2^-53 of themselves; so does each product here. */
-#define SUM_LOSS(n) (((n) + 8) * 0x1p-52)
-
-/*
- * So many directions make a directory page's bounds worth their place: with 16,
- * 1 to 5% fewer data pages are read, but twice as many directory pages, and
- * their bounds are computed one by one.
- */
-#define USUAL_LEADING 8
-
-/* How many entries are scored at a time. */
-#define SCORE_CHUNK 256
-
 /* How many multiplications are made between two polls. */
 #define POLL_PRODUCTS (1 << 20)
-
-/* Rounds of the iteration that finds the leading directions. */
-#define LEADING_ROUNDS 12
-
-const rmf_mips_kernels *
-rmf_mips_kernels_of(int level)
-{
-	if (rmf_vector_kernels_of((rmf_cpu_level) level) == NULL)
-		return NULL;
-
-	switch (level)
-	{
-		case RMF_CPU_AVX512:
-			return rmf_mips_avx512;
-		case RMF_CPU_AVX2:
-			return rmf_mips_avx2;
-		default:
-			return rmf_mips_baseline;
-	}
-}
 
 size_t
 rmf_mips_code_size(int32_t dimensions)
@@ -87,12 +32,6 @@ rmf_mips_bound_size(int32_t n_leading)
 {
 	return offsetof(rmf_mips_bound, range) +
 		(size_t) n_leading * sizeof(((rmf_mips_bound *) NULL)->range[0]);
-}
-
-int32_t
-rmf_mips_leading_count(int32_t dimensions)
-{
-	return dimensions < USUAL_LEADING ? dimensions : USUAL_LEADING;
 }
 
 /* The next float that is at least x. */
@@ -108,186 +47,6 @@ static float
 round_down(double x)
 {
 	return -round_up(-x);
-}
-
-/* ------------------------------------------------------------------------
- * Leading directions
- * ------------------------------------------------------------------------
- */
-
-/* Sums in eight lanes, which the compiler may keep in registers. */
-static double
-dot_float(int32_t n, const float *a, const double *b)
-{
-	double		sum[8] = {0};
-	int32_t		i = 0;
-
-	for (; i + 8 <= n; i += 8)
-		for (int k = 0; k < 8; k++)
-			sum[k] += (double) a[i + k] * b[i + k];
-	for (; i < n; i++)
-		sum[0] += (double) a[i] * b[i];
-	return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
-}
-
-static double
-dot_double(int32_t n, const double *a, const double *b)
-{
-	double		sum[8] = {0};
-	int32_t		i = 0;
-
-	for (; i + 8 <= n; i += 8)
-		for (int k = 0; k < 8; k++)
-			sum[k] += a[i + k] * b[i + k];
-	for (; i < n; i++)
-		sum[0] += a[i] * b[i];
-	return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
-}
-
-/* Takes from row what lies along the rows before it, twice, for what the first time left by rounding. */
-static double
-take_out_those_before(int32_t dimensions, const double *rows, int32_t at, double *row)
-{
-	for (int again = 0; again < 2; again++)
-		for (int32_t j = 0; j < at; j++)
-		{
-			const double *other = rows + (size_t) j * dimensions;
-			double		along = dot_double(dimensions, other, row);
-
-			for (int32_t i = 0; i < dimensions; i++)
-				row[i] -= along * other[i];
-		}
-	return sqrt(dot_double(dimensions, row, row));
-}
-
-/*
- * Makes rows orthonormal (Gram-Schmidt).  Where one is (nearly) a combination
- * of those before it, an axis takes its place: of the axes, one at least has
- * most of its length outside of fewer than `dimensions` directions.
- */
-static void
-make_orthonormal(int32_t n, int32_t dimensions, double *rows)
-{
-	for (int32_t j = 0; j < n; j++)
-	{
-		double	   *row = rows + (size_t) j * dimensions;
-		double		before = sqrt(dot_double(dimensions, row, row));
-		double		norm = 0.0;
-
-		if (before > 0.0)
-		{
-			for (int32_t i = 0; i < dimensions; i++)
-				row[i] /= before;
-			norm = take_out_those_before(dimensions, rows, j, row);
-		}
-		for (int32_t axis = 0; norm < 1e-8 && axis < dimensions; axis++)
-		{
-			double		left;
-
-			memset(row, 0, (size_t) dimensions * sizeof(double));
-			row[axis] = 1.0;
-			left = take_out_those_before(dimensions, rows, j, row);
-			/* The squares of what is left of the axes add up to dimensions - j. */
-			if (left * left * 2.0 * dimensions >= (double) (dimensions - j))
-				norm = left;
-		}
-		for (int32_t i = 0; i < dimensions; i++)
-			row[i] /= norm;
-		/* What rounding left along the others grows with the division. */
-		norm = take_out_those_before(dimensions, rows, j, row);
-		for (int32_t i = 0; i < dimensions; i++)
-			row[i] /= norm;
-	}
-}
-
-typedef struct leading_workspace
-{
-	double	   *basis;			/* n_leading x dimensions */
-	double	   *image;			/* the same */
-	float	   *start;
-} leading_workspace;
-
-static size_t
-lay_out_leading(int32_t dimensions, int32_t n_leading, void *base, leading_workspace *w)
-{
-	size_t		used = 0;
-	size_t		numbers = (size_t) dimensions * (size_t) n_leading;
-
-	w->basis = rmf_carve(base, &used, numbers * sizeof(double));
-	w->image = rmf_carve(base, &used, numbers * sizeof(double));
-	w->start = rmf_carve(base, &used, numbers * sizeof(float));
-	return used;
-}
-
-size_t
-rmf_mips_leading_workspace_size(int64_t n, int32_t dimensions, int32_t n_leading)
-{
-	leading_workspace w;
-
-	(void) n;
-	return lay_out_leading(dimensions, n_leading, NULL, &w);
-}
-
-/*
- * Orthogonal iteration with the second moment VᵀV, which is never formed: each
- * round costs 2 n dimensions n_leading products.  V is divided by its largest
- * number, for the range of a double.
- */
-rmf_status
-rmf_mips_find_leading(int64_t n, int32_t dimensions, const float *v, int32_t n_leading,
-					  float *leading, void *workspace, const rmf_poll *poll)
-{
-	leading_workspace w;
-	size_t		numbers = (size_t) dimensions * (size_t) n_leading;
-	double		largest = 0.0;
-	int64_t		between_polls;
-
-	if (n < 0 || dimensions < 1 || n_leading < 0 || n_leading > RMF_MIPS_MAX_LEADING ||
-		n_leading > dimensions)
-		return RMF_BAD_ARGUMENT;
-	if (n_leading == 0)
-		return RMF_OK;
-
-	lay_out_leading(dimensions, n_leading, workspace, &w);
-	rmf_random_normal(0, UINT64_C(0x6d697073), 1.0, (int64_t) numbers, w.start);
-	for (size_t i = 0; i < numbers; i++)
-		w.basis[i] = (double) w.start[i];
-	make_orthonormal(n_leading, dimensions, w.basis);
-
-	for (int64_t i = 0; i < n * dimensions; i++)
-	{
-		if (!isfinite(v[i]))
-			return RMF_NOT_FINITE;
-		largest = fmax(largest, fabs((double) v[i]));
-	}
-
-	between_polls = POLL_PRODUCTS / ((int64_t) dimensions * n_leading) + 1;
-	for (int round = 0; round < LEADING_ROUNDS && largest > 0.0; round++)
-	{
-		memset(w.image, 0, numbers * sizeof(double));
-		for (int64_t r = 0; r < n; r++)
-		{
-			const float *row = v + r * dimensions;
-
-			if (r % between_polls == 0 && rmf_poll_cancelled(poll))
-				return RMF_CANCELLED;
-			for (int32_t j = 0; j < n_leading; j++)
-			{
-				double	   *image = w.image + (size_t) j * dimensions;
-				double		along = dot_float(dimensions, row, w.basis + (size_t) j * dimensions) /
-					largest / largest;
-
-				for (int32_t i = 0; i < dimensions; i++)
-					image[i] += along * (double) row[i];
-			}
-		}
-		memcpy(w.basis, w.image, numbers * sizeof(double));
-		make_orthonormal(n_leading, dimensions, w.basis);
-	}
-
-	for (size_t i = 0; i < numbers; i++)
-		leading[i] = (float) w.basis[i];
-	return RMF_OK;
 }
 
 /* ------------------------------------------------------------------------
@@ -323,7 +82,7 @@ rmf_mips_encode(int32_t dimensions, const float *v, int8_t *code, rmf_mips_entry
 		return;
 	}
 
-	unit = largest / LARGEST_CODE;
+	unit = largest / RMF_MIPS_LARGEST_CODE;
 	for (int32_t i = 0; i < dimensions; i++)
 	{
 		double		c = nearbyint((double) v[i] / unit);
@@ -341,8 +100,8 @@ rmf_mips_encode(int32_t dimensions, const float *v, int8_t *code, rmf_mips_entry
 
 		error += lost * lost;
 	}
-	entry->error = round_up(sqrt(error) * (1.0 + SUM_LOSS(dimensions)));
-	entry->norm = round_up(sqrt(square) * (1.0 + SUM_LOSS(dimensions)));
+	entry->error = round_up(sqrt(error) * (1.0 + RMF_MIPS_SUM_LOSS(dimensions)));
+	entry->norm = round_up(sqrt(square) * (1.0 + RMF_MIPS_SUM_LOSS(dimensions)));
 }
 
 int
@@ -352,7 +111,7 @@ rmf_mips_entry_holds(int32_t dimensions, const float *v, const int8_t *code,
 	double		square = 0.0;
 	double		lost_square = 0.0;
 	double		scale = (double) entry->scale;
-	double		slack = 1.0 - SUM_LOSS(dimensions);
+	double		slack = 1.0 - RMF_MIPS_SUM_LOSS(dimensions);
 
 	for (int32_t i = 0; i < dimensions; i++)
 	{
@@ -364,28 +123,6 @@ rmf_mips_entry_holds(int32_t dimensions, const float *v, const int8_t *code,
 	/* in this form a NaN in the entry does not hold */
 	return sqrt(square) * slack <= (double) entry->norm &&
 		sqrt(lost_square) * slack <= (double) entry->error;
-}
-
-int
-rmf_mips_space_holds(const rmf_mips_space *space)
-{
-	double		off = 0.0;
-
-	for (int32_t i = 0; i < space->n_leading; i++)
-	{
-		const float *row = space->leading + (size_t) i * (size_t) space->dimensions;
-
-		for (int32_t j = 0; j <= i; j++)
-		{
-			const float *other = space->leading + (size_t) j * (size_t) space->dimensions;
-			double		product = i == j ? -1.0 : 0.0;
-
-			for (int32_t k = 0; k < space->dimensions; k++)
-				product += (double) row[k] * (double) other[k];
-			off += (i == j ? 1.0 : 2.0) * product * product;
-		}
-	}
-	return sqrt(off) <= NOT_ORTHONORMAL;
 }
 
 /* ------------------------------------------------------------------------
@@ -420,7 +157,7 @@ project_code(const rmf_mips_space *space, const int8_t *code, double scale, doub
 		along[j] = scale * (((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7])));
 		inside += along[j] * along[j];
 	}
-	return sqrt(fmax(whole - inside, 0.0) + NOT_ORTHONORMAL * whole);
+	return sqrt(fmax(whole - inside, 0.0) + RMF_MIPS_NOT_ORTHONORMAL * whole);
 }
 
 void
@@ -654,319 +391,4 @@ rmf_mips_arrange(const rmf_mips_space *space, int32_t n, const int8_t *codes,
 		order[i] = i;
 	}
 	return split(space, n, capacity, &w, order, poll);
-}
-
-/* ------------------------------------------------------------------------
- * A query
- * ------------------------------------------------------------------------
- */
-
-size_t
-rmf_mips_query_size(int32_t dimensions)
-{
-	return rmf_mips_code_size(dimensions) * sizeof(int16_t);
-}
-
-/*
- * What the operators lose, in the order of rmf_vector_loops.h at the level that
- * loses most: 16 lanes for a product (8 in the pass that takes norms too), a
- * product's own rounding, up to three products in one lane more than its
- * share, and the tree.  A sum below what floats can be trusted with is taken
- * again in double; one above it has lost at most 2^-24 of itself to underflow.
- * A difference is rounded before it is squared; its sum has positive terms
- * alone, and the root halves the loss.
- */
-static double
-operator_rounding(rmf_mips_metric metric, int32_t dimensions)
-{
-	double		n = (double) dimensions;
-
-	switch (metric)
-	{
-		case RMF_MIPS_COSINE:
-			return (2.0 * (n / 8.0 + 12.0) + n * 0x1p-20) * 0x1p-24;
-		case RMF_MIPS_L2:
-			return (n / 16.0 + 16.0) * 0x1p-24;
-		default:
-			return (n / 16.0 + 12.0) * 0x1p-24;
-	}
-}
-
-/*
- * The largest number in the query's code: the sum of its products with a code
- * fits 32 bits.
- */
-static double
-largest_query_code(int32_t dimensions)
-{
-	double		fits = floor((double) INT32_MAX / LARGEST_CODE / dimensions);
-
-	return fits < LARGEST_QUERY_CODE ? fits : LARGEST_QUERY_CODE;
-}
-
-void
-rmf_mips_query_prepare(const rmf_mips_space *space, rmf_mips_metric metric,
-					   const float *u, void *memory, rmf_mips_query *query)
-{
-	int32_t		d = space->dimensions;
-	double		largest = 0.0;
-	double		square = 0.0;
-	double		lost = 0.0;
-	double		code_square = 0.0;
-	double		rest = 0.0;
-	double		norm;
-
-	query->space = space;
-	query->metric = metric;
-	query->kernels = rmf_mips_kernels_of((int) rmf_cpu_best());
-	query->code = memory;
-	query->norm_limit = (double) FLT_MAX * sqrt((double) d) * (1.0 + 0x1p-40);
-	query->rounding = operator_rounding(metric, d);
-
-	for (int32_t i = 0; i < d; i++)
-	{
-		largest = fmax(largest, fabs((double) u[i]));
-		square += (double) u[i] * (double) u[i];
-	}
-	norm = sqrt(square);
-	query->smallest_norm = norm * (1.0 - SUM_LOSS(d));
-	query->largest_norm = norm * (1.0 + SUM_LOSS(d));
-	query->inverse_norm = norm > 0.0 ? 1.0 / query->largest_norm : 0.0;
-
-	memset(query->code, 0, rmf_mips_query_size(d));
-	query->scale = largest / largest_query_code(d);
-	for (int32_t i = 0; i < d && largest > 0.0; i++)
-	{
-		double		c = nearbyint((double) u[i] / query->scale);
-		double		left = (double) u[i] - query->scale * c;
-
-		query->code[i] = (int16_t) c;
-		code_square += c * c;
-		lost += left * left;
-	}
-	query->code_square = code_square;
-	/* The products in "left" are rounded too: by 2^-53 of u. */
-	query->lost = sqrt(lost) * (1.0 + SUM_LOSS(d)) + norm * 0x1p-50;
-
-	for (int32_t j = 0; j < space->n_leading; j++)
-	{
-		const float *row = space->leading + (size_t) j * d;
-		double		sum = 0.0;
-
-		for (int32_t i = 0; i < d; i++)
-			sum += (double) row[i] * (double) u[i];
-		query->along[j] = sum;
-		query->pair[j][0] = query->pair[j][1] = sum;
-		query->weight[j][0] = fmin(sum, 0.0);
-		query->weight[j][1] = fmax(sum, 0.0);
-	}
-	for (int32_t i = 0; i < d; i++)
-	{
-		double		left = (double) u[i];
-
-		for (int32_t j = 0; j < space->n_leading; j++)
-			left -= query->along[j] * (double) space->leading[(size_t) j * d + i];
-		rest += left * left;
-	}
-	rest = sqrt(rest);
-	query->rest = rest * (1.0 + SUM_LOSS(d)) + norm * SUM_LOSS(d);
-	query->smallest_rest = fmax(rest * (1.0 - SUM_LOSS(d)) - norm * SUM_LOSS(d), 0.0);
-}
-
-/* Not fmin() and fmax(), which are calls: nothing here is NaN. */
-static inline double
-smaller(double a, double b)
-{
-	return a < b ? a : b;
-}
-
-static inline double
-larger(double a, double b)
-{
-	return a > b ? a : b;
-}
-
-/* A double's bound as a float: see raise_to_float() in rmf_mips_loops.h. */
-static float
-raised(double x)
-{
-	double		y = x + fabs(x) * 0x1p-23 + 0x1p-149;
-
-	return (float) (y < -FLT_MAX ? -FLT_MAX : y);
-}
-
-/*
- * At most ‖t u - v‖ for all that the bound holds for: the box and the rest are
- * those of scale code, so that the error is taken off.
- *
- *		‖x‖² >= (‖B x‖² + ‖M x‖²) (1 - ‖D‖)
- */
-static double
-nearest(const rmf_mips_query *query, const rmf_mips_bound *bound, double t)
-{
-	double		square = query->kernels->outside_box(query, bound, t);
-	double		rest = t * query->smallest_rest - (double) bound->rest;
-
-	if (rest > 0.0)
-		square += rest * rest;
-	/* The second term is what a, and with it each distance, lost to rounding. */
-	return sqrt(square) * (1.0 - 2.0 * NOT_ORTHONORMAL) -
-		t * query->largest_norm * SUM_LOSS(query->space->dimensions) - (double) bound->error;
-}
-
-/*
- * The smallest of three bounds of u·v, with N the largest norm:
- *
- *		‖u‖ N
- *		(‖t u‖² + N² - ‖t u - v‖²) / (2 t), with t = N / ‖u‖, where ‖t u - v‖ is
- *			at least the distance to the box: ‖u‖ (N - distance² / (2 N))
- *		sum_j max(a_j low_j, a_j high_j) + ‖u_rest‖ rest + ‖u‖ error
- *
- * The second knows that no v is longer than N: at a corner of the box with a
- * long rest beside it, one would be.  The third is better for large boxes and
- * for blocks on the other side of the origin.
- */
-static double
-bound_of_product(const rmf_mips_query *query, const rmf_mips_bound *bound, double norm)
-{
-	double		longest = query->largest_norm * norm;
-	double		error = (double) bound->error;
-	double		box;
-	double		distance;
-
-	if (longest == 0.0)
-		return 0.0;
-	box = query->kernels->along_box(query, bound) + query->rest * (double) bound->rest +
-		query->largest_norm * error +
-	/* ‖D‖, and the rounding of a and of the sum */
-		query->largest_norm * (norm + error) * 2.0 * NOT_ORTHONORMAL;
-	distance = nearest(query, bound, norm * query->inverse_norm);
-	if (distance > 0.0)
-		longest -= query->largest_norm * (distance * distance / (2.0 * norm)) * (1.0 - 0x1p-40);
-	longest += query->largest_norm * norm * 0x1p-40;
-	return smaller(box, longest);
-}
-
-float
-rmf_mips_bound_score(const rmf_mips_query *query, const rmf_mips_bound *bound)
-{
-	double		norm = smaller(bound->largest_norm, query->norm_limit);
-	double		product;
-	double		small;
-
-	/* Of none. */
-	if (bound->smallest_norm > bound->largest_norm)
-		return -FLT_MAX;
-
-	if (query->metric == RMF_MIPS_L2)
-	{
-		double		least = larger(nearest(query, bound, 1.0), query->smallest_norm - norm);
-
-		if (bound->smallest_norm > 0.0f)
-			least = larger(least, rmf_mips_norm_low(bound->smallest_norm) - query->largest_norm);
-		return raised(-larger(least, 0.0) * (1.0 - query->rounding));
-	}
-
-	product = bound_of_product(query, bound, norm);
-	if (query->metric == RMF_MIPS_INNER_PRODUCT)
-		return raised(product + query->rounding * query->largest_norm * norm);
-
-	if (query->largest_norm == 0.0)
-		return raised(0.0);
-	small = rmf_mips_norm_low(bound->smallest_norm);
-	if (product > 0.0)
-		product /= query->smallest_norm * small;
-	else
-		product /= query->largest_norm * larger(norm, small);
-	return raised(smaller(product + query->rounding, 1.0));
-}
-
-void
-rmf_mips_score(const rmf_mips_query *query, int32_t n, const int8_t *codes,
-			   const rmf_mips_entry *entries, float *upper)
-{
-	const rmf_mips_kernels *kernels = query->kernels;
-	size_t		bytes = rmf_mips_code_size(query->space->dimensions);
-	int32_t		sum[SCORE_CHUNK];
-	int32_t		square[SCORE_CHUNK];
-
-	for (int32_t from = 0; from < n; from += SCORE_CHUNK)
-	{
-		int32_t		chunk = n - from < SCORE_CHUNK ? n - from : SCORE_CHUNK;
-		const int8_t *chunk_codes = codes + (size_t) from * bytes;
-
-		kernels->products(chunk, bytes, query->code, chunk_codes, sum);
-		switch (query->metric)
-		{
-			case RMF_MIPS_INNER_PRODUCT:
-				kernels->inner_product(query, chunk, entries + from, sum, upper + from);
-				break;
-			case RMF_MIPS_COSINE:
-				kernels->cosine(query, chunk, entries + from, sum, upper + from);
-				break;
-			case RMF_MIPS_L2:
-				kernels->squares(chunk, bytes, chunk_codes, square);
-				kernels->distance(query, chunk, entries + from, sum, square, upper + from);
-				break;
-		}
-	}
-}
-
-int32_t
-rmf_mips_largest(const rmf_mips_query *query, int32_t n, const float *upper)
-{
-	return query->kernels->largest(n, upper);
-}
-
-double
-rmf_mips_distance(const rmf_mips_query *query, float upper)
-{
-	if (query->metric == RMF_MIPS_COSINE)
-		return upper < 1.0f ? 1.0 - (double) upper : 0.0;
-	if (query->metric == RMF_MIPS_L2)
-		return upper < 0.0f ? -(double) upper : 0.0;
-	return -(double) upper;
-}
-
-/* ------------------------------------------------------------------------
- * Those that wait
- * ------------------------------------------------------------------------
- */
-
-void
-rmf_mips_push(rmf_mips_waiting *heap, int64_t *n, rmf_mips_waiting one)
-{
-	int64_t		hole = (*n)++;
-
-	while (hole > 0 && heap[(hole - 1) / 2].upper < one.upper)
-	{
-		heap[hole] = heap[(hole - 1) / 2];
-		hole = (hole - 1) / 2;
-	}
-	heap[hole] = one;
-}
-
-/* The hole sinks to the bottom along the larger children; the last of the heap, a small one, rises from there. */
-rmf_mips_waiting
-rmf_mips_pop(rmf_mips_waiting *heap, int64_t *n)
-{
-	rmf_mips_waiting top = heap[0];
-	rmf_mips_waiting last = heap[--(*n)];
-	int64_t		hole = 0;
-	int64_t		child;
-
-	while ((child = 2 * hole + 1) < *n)
-	{
-		if (child + 1 < *n && heap[child].upper < heap[child + 1].upper)
-			child++;
-		heap[hole] = heap[child];
-		hole = child;
-	}
-	while (hole > 0 && heap[(hole - 1) / 2].upper < last.upper)
-	{
-		heap[hole] = heap[(hole - 1) / 2];
-		hole = (hole - 1) / 2;
-	}
-	heap[hole] = last;
-	return top;
 }

@@ -101,7 +101,7 @@ extern int32_t rmf_mips_leading_count(int32_t dimensions);
  * the most of the second moment.  leading: n_leading x dimensions.
  * Deterministic.  workspace: rmf_mips_leading_workspace_size().
  */
-extern size_t rmf_mips_leading_workspace_size(int64_t n, int32_t dimensions, int32_t n_leading);
+extern size_t rmf_mips_leading_workspace_size(int32_t dimensions, int32_t n_leading);
 extern rmf_status rmf_mips_find_leading(int64_t n, int32_t dimensions, const float *v,
 										int32_t n_leading, float *leading,
 										void *workspace, const rmf_poll *poll);
@@ -132,7 +132,8 @@ extern void rmf_mips_bound_unite(int32_t n_leading, const rmf_mips_bound *other,
 /*
  * Orders n entries (a directory page's worth, of similar norm) so that each
  * consecutive `capacity` of them, a block, gets a tight bound: order[i] is the
- * entry at place i.  Norms that are spread widely are kept apart by itself.  codes: n codes, rmf_mips_code_size() apart.
+ * entry at place i.  Norms that are spread widely come to lie apart of
+ * themselves.  codes: n codes, rmf_mips_code_size() apart.
  */
 extern size_t rmf_mips_arrange_workspace_size(const rmf_mips_space *space, int32_t n);
 extern rmf_status rmf_mips_arrange(const rmf_mips_space *space, int32_t n, const int8_t *codes,
@@ -176,17 +177,6 @@ extern float rmf_mips_bound_score(const rmf_mips_query *query, const rmf_mips_bo
 /* upper[i]: at least the score of entry i of n.  codes: rmf_mips_code_size() apart. */
 extern void rmf_mips_score(const rmf_mips_query *query, int32_t n, const int8_t *codes,
 						   const rmf_mips_entry *entries, float *upper);
-
-/*
- * The place of the largest of n bounds; n is at least 1.
- *
- * Of the entries that a scan reads, few are returned: it need not sort them.  A
- * page's bounds stay as they are, beside its tids, and the page waits by the
- * largest of them; when that one is taken, it becomes -INFINITY and the page
- * waits by the next.  Against a push of each entry that is read, a search takes
- * a third of the time.
- */
-extern int32_t rmf_mips_largest(const rmf_mips_query *query, int32_t n, const float *upper);
 
 /*
  * What the operator gives at the least for an entry whose score is at most

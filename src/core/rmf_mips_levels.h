@@ -39,8 +39,6 @@ struct rmf_mips_kernels
 						   const int32_t *sum, float *upper);
 	void		(*distance) (const rmf_mips_query *query, int32_t n, const rmf_mips_entry *entries,
 							 const int32_t *sum, const int32_t *square, float *upper);
-	/* The place of the largest. */
-	int32_t		(*largest) (int32_t n, const float *upper);
 	/* sum_j max(a_j low_j, a_j high_j) */
 	double		(*along_box) (const rmf_mips_query *query, const rmf_mips_bound *bound);
 	/* The square of the distance from t a to the box of low and high. */

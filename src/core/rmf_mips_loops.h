@@ -111,39 +111,6 @@ distance(const rmf_mips_query *query, int32_t n, const rmf_mips_entry *entries,
 	}
 }
 
-#define LARGEST_LANES 16
-
-static int32_t
-largest(int32_t n, const float *upper)
-{
-	float		lane[LARGEST_LANES];
-	float		most = -INFINITY;
-	int32_t		i = 0;
-
-	for (int k = 0; k < LARGEST_LANES; k++)
-		lane[k] = -INFINITY;
-	for (; i + LARGEST_LANES <= n; i += LARGEST_LANES)
-		for (int k = 0; k < LARGEST_LANES; k++)
-			lane[k] = upper[i + k] > lane[k] ? upper[i + k] : lane[k];
-	for (int k = 0; i + k < n; k++)
-		lane[k] = upper[i + k] > lane[k] ? upper[i + k] : lane[k];
-	for (int k = 0; k < LARGEST_LANES; k++)
-		most = lane[k] > most ? lane[k] : most;
-
-	for (i = 0; i + LARGEST_LANES <= n; i += LARGEST_LANES)
-	{
-		int			here = 0;
-
-		for (int k = 0; k < LARGEST_LANES; k++)
-			here |= upper[i + k] == most;
-		if (here)
-			break;
-	}
-	while (i < n - 1 && upper[i] != most)
-		i++;
-	return i;
-}
-
 /*
  * low and high lie beside each other, and so do what belongs to them: two of
  * the query's numbers for each direction.
@@ -397,7 +364,6 @@ static const rmf_mips_kernels kernels = {
 	.inner_product = inner_product,
 	.cosine = cosine,
 	.distance = distance,
-	.largest = largest,
 	.along_box = along_box,
 	.outside_box = outside_box
 };

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocate.h"
 #include "rmf_csr.h"
 #include "rmf_random.h"
 
@@ -25,19 +26,6 @@ typedef struct triples
 	float	   *value;
 	float	   *weight;			/* NULL: none */
 } triples;
-
-static inline void *
-allocate(size_t bytes)
-{
-	void	   *memory = aligned_alloc(64, (bytes / 64 + 1) * 64);
-
-	if (memory == NULL)
-	{
-		fprintf(stderr, "out of memory (%zu bytes)\n", bytes);
-		exit(1);
-	}
-	return memory;
-}
 
 static inline triples
 make_triples(int64_t n, int64_t n_rows, int64_t n_columns, int weighted)

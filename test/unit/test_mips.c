@@ -53,7 +53,7 @@ code_all(int32_t n, int32_t dimensions, int32_t n_leading, float *v)
 {
 	coded		c = {.n = n, .v = v};
 	size_t		bytes = rmf_mips_code_size(dimensions);
-	void	   *workspace = malloc(rmf_mips_leading_workspace_size(n, dimensions, n_leading) + 1);
+	void	   *workspace = malloc(rmf_mips_leading_workspace_size(dimensions, n_leading) + 1);
 
 	c.leading = malloc(((size_t) n_leading * (size_t) dimensions + 1) * sizeof(float));
 	c.codes = malloc((size_t) n * bytes + 1);
@@ -593,7 +593,7 @@ test_leading(void)
 		n_leading = 6
 	};
 	float	   *v = random_vectors(n, d);
-	void	   *workspace = malloc(rmf_mips_leading_workspace_size(n, d, 16));
+	void	   *workspace = malloc(rmf_mips_leading_workspace_size(d, 16));
 	float		leading[16 * d],
 				again[16 * d];
 	double		inside = 0.0,
@@ -768,39 +768,6 @@ test_arrange(void)
 }
 
 static void
-test_largest(void)
-{
-	float		upper[100];
-	rmf_mips_query query;
-	int			found = 1;
-
-	for (int level = 0; level < N_LEVELS; level++)
-	{
-		query.kernels = rmf_mips_kernels_of(level);
-		if (query.kernels == NULL)
-			continue;
-		for (int32_t n = 1; n <= 100; n++)
-			for (int kind = 0; kind < 4; kind++)
-			{
-				int32_t		at = 0;
-				int32_t		got;
-
-				for (int32_t i = 0; i < n; i++)
-				{
-					upper[i] = kind == 0 ? draw() : kind == 1 ? -FLT_MAX : kind == 2 ? -INFINITY : (float) draw_below(3);
-					at = upper[i] > upper[at] ? i : at;
-				}
-				if (kind == 1 && n > 3)
-					upper[at = n - 2] = INFINITY;
-				got = rmf_mips_largest(&query, n, upper);
-				if (got < 0 || got >= n || upper[got] != upper[at])
-					found = 0;
-			}
-	}
-	CHECK(found);
-}
-
-static void
 test_heap(void)
 {
 	enum
@@ -856,7 +823,6 @@ main(void)
 	test_values();
 	test_leading();
 	test_arrange();
-	test_largest();
 	test_heap();
 	test_random();
 	test_long();

@@ -14,12 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench.h"
 #include "rmf_als.h"
 #include "rmf_blas.h"
 #include "rmf_codes.h"
-#include "rmf_random.h"
 #include "rmf_topk_all.h"
 
 /* Users of a block of the products; the matrix of their scores fits the second cache with so many items. */
@@ -29,40 +28,10 @@
 /* Users of a block of recommend_all() */
 #define BATCH 256
 
-static uint64_t seed = 42;
-
-static double
-uniform(void)
-{
-	return ((double) (rmf_mix64(seed++) >> 11) + 0.5) * 0x1p-53;
-}
-
-static double
-normal(void)
-{
-	return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform());
-}
-
 static double
 now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
-}
-
-static void *
-allocate(size_t bytes)
-{
-	void	   *memory = aligned_alloc(64, (bytes + 64) / 64 * 64);
-
-	if (memory == NULL)
-	{
-		fprintf(stderr, "no memory\n");
-		exit(1);
-	}
-	return memory;
+	return clock_seconds(CLOCK_MONOTONIC);
 }
 
 static void

@@ -4,8 +4,9 @@
  *	  fast its loops run: the core without PostgreSQL, on one core.
  *
  * Best-first as the access method does it: directory pages in falling norm, a
- * queue of data pages, true products of the entries with the largest bounds,
- * until k items that the user has not seen are certain.  Pages have
+ * queue of data pages and of what is left of those that were read, true products
+ * of the entries with the largest bounds, until k items that the user has not
+ * seen are certain.  Pages have
  * 8 kB, a directory page holds as many bounds as fit.
  *
  * The factors are made up, or given (--items, --users, --seen: floats; and for
@@ -24,14 +25,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "bench.h"
 #include "rmf_mips.h"
 #include "rmf_mips_levels.h"
-#include "rmf_random.h"
 #include "rmf_vector.h"
 
-#define TURN 6.283185307179586
 #define TASTES 50
 #define SEEN 30
 #define N_USERS 200
@@ -43,40 +42,10 @@
 #define TID_BYTES 6
 #define BLOCK_NUMBER_BYTES 4
 
-static uint64_t random_state;
-
-static double
-uniform(void)
-{
-	return (double) (rmf_mix64(random_state++) >> 11) * 0x1p-53;
-}
-
-static double
-normal(void)
-{
-	return sqrt(-2.0 * log(1.0 - uniform())) * cos(TURN * uniform());
-}
-
 static double
 seconds(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
-}
-
-static void *
-allocate(size_t bytes)
-{
-	void	   *p = malloc(bytes + 64);
-
-	if (p == NULL)
-	{
-		fprintf(stderr, "out of memory\n");
-		exit(1);
-	}
-	return p;
+	return clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 typedef struct factors
@@ -231,7 +200,7 @@ build(const factors *f, int32_t n_leading, int arrange)
 	float	   *leading = allocate((size_t) n_leading * d * sizeof(float));
 	int32_t		sample = n < SAMPLE ? n : SAMPLE;
 	float	   *sampled = allocate((size_t) sample * d * sizeof(float));
-	void	   *workspace = allocate(rmf_mips_leading_workspace_size(sample, d, n_leading));
+	void	   *workspace = allocate(rmf_mips_leading_workspace_size(d, n_leading));
 	int32_t    *order;
 	int32_t		stratum;
 
@@ -336,32 +305,67 @@ is_seen(const int32_t *seen, int32_t item)
 	return 0;
 }
 
+/* What waits in a queue: a data page that was not read yet, or what is left of one. */
+#define UNREAD 0
+#define LEFT_OVER 1
+
+typedef struct search_state
+{
+	const index_pages *x;
+	rmf_mips_waiting *waiting;	/* entries: "block" is the place */
+	rmf_mips_waiting *queue;	/* pages */
+	rmf_mips_waiting *ready;	/* items, by their true scores */
+	float	   *upper;			/* of each place; -INFINITY: taken */
+	int64_t		n_waiting,
+				n_queue,
+				n_ready;
+} search_state;
+
+/* Entries of a page that nothing else is above wait; the rest, as one, by the largest of them. */
+static void
+take(search_state *s, int32_t page, float enough)
+{
+	int32_t		first = page * s->x->capacity;
+	int32_t		end = s->x->f->n_items - first < s->x->capacity ? s->x->f->n_items : first + s->x->capacity;
+	float		left = -INFINITY;
+
+	for (int32_t i = first; i < end; i++)
+	{
+		if (s->upper[i] < enough)
+			left = s->upper[i] > left ? s->upper[i] : left;
+		else if (s->upper[i] > -INFINITY)
+		{
+			rmf_mips_push(s->waiting, &s->n_waiting, (rmf_mips_waiting) {s->upper[i], (uint32_t) i, 0});
+			s->upper[i] = -INFINITY;
+		}
+	}
+	if (left > -INFINITY)
+		rmf_mips_push(s->queue, &s->n_queue, (rmf_mips_waiting) {left, (uint32_t) page, LEFT_OVER});
+}
+
 /* Returns the score of the k-th that the user has not seen. */
 static double
-search(const index_pages *x, const float *u, const int32_t *seen, int k, rmf_mips_waiting *waiting,
-	   rmf_mips_waiting *queue, rmf_mips_waiting *ready, float *upper, void *memory, counts *count)
+search(search_state *s, const float *u, const int32_t *seen, int k, void *memory, counts *count)
 {
+	const index_pages *x = s->x;
 	int32_t		d = x->f->dimensions;
 	size_t		bytes = rmf_mips_code_size(d);
-	int64_t		n_waiting = 0,
-				n_queue = 0,
-				n_ready = 0;
 	int32_t		directory = 0;
 	float		next;
 	double		last = -INFINITY;
 	rmf_mips_query query;
 
+	s->n_waiting = s->n_queue = s->n_ready = 0;
 	rmf_mips_query_prepare(&x->space, RMF_MIPS_INNER_PRODUCT, u, memory, &query);
 	next = rmf_mips_bound_score(&query, x->directories);
-	/* waiting: pages that were read, by the largest bound that is left of each, which is at "offset" */
 	while (k > 0)
 	{
-		float		entry = n_waiting > 0 ? waiting[0].upper : -INFINITY;
-		float		page = n_queue > 0 ? queue[0].upper : -INFINITY;
+		float		entry = s->n_waiting > 0 ? s->waiting[0].upper : -INFINITY;
+		float		page = s->n_queue > 0 ? s->queue[0].upper : -INFINITY;
 
-		if (n_ready > 0 && ready[0].upper >= entry && ready[0].upper >= page && ready[0].upper >= next)
+		if (s->n_ready > 0 && s->ready[0].upper >= entry && s->ready[0].upper >= page && s->ready[0].upper >= next)
 		{
-			rmf_mips_waiting one = rmf_mips_pop(ready, &n_ready);
+			rmf_mips_waiting one = rmf_mips_pop(s->ready, &s->n_ready);
 
 			if (!is_seen(seen, (int32_t) one.block))
 			{
@@ -374,37 +378,33 @@ search(const index_pages *x, const float *u, const int32_t *seen, int k, rmf_mip
 			int32_t		first = directory * x->width;
 
 			for (int32_t p = first; p < x->n_pages && p < first + x->width; p++)
-				rmf_mips_push(queue, &n_queue,
-							  (rmf_mips_waiting) {rmf_mips_bound_score(&query, x->pages + p), (uint32_t) p, 0});
+				rmf_mips_push(s->queue, &s->n_queue,
+							  (rmf_mips_waiting) {rmf_mips_bound_score(&query, x->pages + p), (uint32_t) p, UNREAD});
 			directory++;
 			count->directories += 1.0;
 			next = directory < x->n_directories ? rmf_mips_bound_score(&query, x->directories + directory) : -INFINITY;
 		}
-		else if (n_queue > 0 && page >= entry)
+		else if (s->n_queue > 0 && page >= entry)
 		{
-			int32_t		read = (int32_t) rmf_mips_pop(queue, &n_queue).block;
+			rmf_mips_waiting best = rmf_mips_pop(s->queue, &s->n_queue);
+			int32_t		read = (int32_t) best.block;
 			int32_t		first = read * x->capacity;
-			int32_t		m = x->f->n_items - first < x->capacity ? x->f->n_items - first : x->capacity;
-			int32_t		at;
+			float		enough = s->n_queue > 0 && s->queue[0].upper > next ? s->queue[0].upper : next;
 
-			rmf_mips_score(&query, m, x->codes + (size_t) first * bytes, x->entries + first, upper + first);
-			at = rmf_mips_largest(&query, m, upper + first);
-			rmf_mips_push(waiting, &n_waiting, (rmf_mips_waiting) {upper[first + at], (uint32_t) read, (uint16_t) at});
-			count->pages += 1.0;
+			if (best.offset == UNREAD)
+			{
+				int32_t		m = x->f->n_items - first < x->capacity ? x->f->n_items - first : x->capacity;
+
+				rmf_mips_score(&query, m, x->codes + (size_t) first * bytes, x->entries + first, s->upper + first);
+				count->pages += 1.0;
+			}
+			take(s, read, enough);
 		}
-		else if (n_waiting > 0)
+		else if (s->n_waiting > 0)
 		{
-			rmf_mips_waiting top = rmf_mips_pop(waiting, &n_waiting);
-			int32_t		first = (int32_t) top.block * x->capacity;
-			int32_t		m = x->f->n_items - first < x->capacity ? x->f->n_items - first : x->capacity;
-			int32_t		item = x->item[first + top.offset];
-			int32_t		at;
+			int32_t		item = x->item[rmf_mips_pop(s->waiting, &s->n_waiting).block];
 
-			upper[first + top.offset] = -INFINITY;
-			at = rmf_mips_largest(&query, m, upper + first);
-			if (upper[first + at] > -INFINITY)
-				rmf_mips_push(waiting, &n_waiting, (rmf_mips_waiting) {upper[first + at], top.block, (uint16_t) at});
-			rmf_mips_push(ready, &n_ready,
+			rmf_mips_push(s->ready, &s->n_ready,
 						  (rmf_mips_waiting) {(float) rmf_dot(d, u, x->f->items + (size_t) item * d), (uint32_t) item, 0});
 			count->fetched += 1.0;
 		}
@@ -419,10 +419,13 @@ measure(const char *name, const factors *f, const char *variant, int32_t n_leadi
 {
 	index_pages x = build(f, n_leading, arrange);
 	size_t		n = (size_t) f->n_items + 1;
-	rmf_mips_waiting *waiting = allocate(n * sizeof(rmf_mips_waiting));
-	rmf_mips_waiting *queue = allocate(n * sizeof(rmf_mips_waiting));
-	rmf_mips_waiting *ready = allocate(n * sizeof(rmf_mips_waiting));
-	float	   *upper = allocate(n * sizeof(float));
+	search_state s = {
+		.x = &x,
+		.waiting = allocate(n * sizeof(rmf_mips_waiting)),
+		.queue = allocate(n * sizeof(rmf_mips_waiting)),
+		.ready = allocate(n * sizeof(rmf_mips_waiting)),
+		.upper = allocate(n * sizeof(float))
+	};
 	void	   *memory = allocate(rmf_mips_query_size(f->dimensions));
 	static const int ks[] = {10, 100};
 
@@ -440,8 +443,7 @@ measure(const char *name, const factors *f, const char *variant, int32_t n_leadi
 			memset(&count, 0, sizeof(count));
 			for (int32_t u = 0; u < f->n_users; u++)
 			{
-				sum += search(&x, f->users + (size_t) u * f->dimensions, seen, ks[i], waiting, queue, ready,
-							  upper, memory, &count);
+				sum += search(&s, f->users + (size_t) u * f->dimensions, seen, ks[i], memory, &count);
 				seen += seen[0] + 1;
 			}
 			best = fmin(best, seconds() - start);
@@ -453,10 +455,10 @@ measure(const char *name, const factors *f, const char *variant, int32_t n_leadi
 			   100.0 * count.pages / f->n_users / x.n_pages, count.fetched / f->n_users, 1e6 * best / f->n_users);
 		fflush(stdout);
 	}
-	free(waiting);
-	free(queue);
-	free(ready);
-	free(upper);
+	free(s.waiting);
+	free(s.queue);
+	free(s.ready);
+	free(s.upper);
 	free(memory);
 	free_index(&x);
 }

@@ -26,14 +26,13 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "csr_fixture.h"
 #include "rmf_als.h"
 #include "rmf_blas.h"
 #include "rmf_objective.h"
-#include "rmf_random.h"
 #include "rmf_run.h"
 
 #define N_USERS 138493
@@ -42,7 +41,6 @@
 #define SHORTEST_ROW 20
 #define LONGEST_ROW 9254
 #define TASTES 24
-#define TURN 6.283185307179586
 #define MAX_ITERATIONS 100
 #define REPEATS 5
 
@@ -50,28 +48,11 @@
 extern void sposv_(const char *uplo, const int *n, const int *nrhs, float *a, const int *lda,
 				   float *b, const int *ldb, int *info);
 
-static uint64_t random_state;
-
-static double
-uniform(void)
-{
-	return (double) (rmf_mix64(random_state++) >> 11) * 0x1p-53;
-}
-
-static double
-normal(void)
-{
-	return sqrt(-2 * log(1 - uniform())) * cos(TURN * uniform());
-}
-
 /* Seconds of this core's time: what else the machine does is not ours. */
 static double
 now(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+	return clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static void
