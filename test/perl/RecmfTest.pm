@@ -12,7 +12,7 @@ use Test::More;
 use Time::HiRes ();
 
 our @EXPORT = qw(new_node data_file load_xz load_orders split_orders measured sqlstate_of
-	taste_table fingerprint relations_of mips_functions start_sql
+	taste_table fingerprint relations_of mips_functions leftovers leftovers_are start_sql
 	wait_until_active cancel_and_wait signal_when open_session ask close_session readme_blocks run_blocks);
 
 # A running server with the extension in database postgres.
@@ -403,6 +403,42 @@ sub run_blocks
 		}
 	}
 	return $failed;
+}
+
+sub files_in
+{
+	my ($directory) = @_;
+
+	return 0 unless -d $directory;
+	return scalar(grep { !/^\.\.?$/ } slurp_dir($directory));
+}
+
+# Parallel workers, segments (where dynamic shared memory is of kind mmap) and
+# temporary files that are there now.
+sub leftovers
+{
+	my ($node) = @_;
+	my $workers = $node->safe_psql('postgres',
+		q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'});
+
+	return sprintf('%d workers, %d segments, %d temporary files',
+		$workers, files_in($node->data_dir . '/pg_dynshmem'), files_in($node->data_dir . '/base/pgsql_tmp'));
+}
+
+# The same, once a backend that has been told to end has done so.
+sub leftovers_are
+{
+	my ($node, $expected, $name) = @_;
+	my $found;
+
+	for (1 .. 50)
+	{
+		$found = leftovers($node);
+		last if $found eq $expected;
+		Time::HiRes::sleep(0.1);
+	}
+	is($found, $expected, $name);
+	return;
 }
 
 1;

@@ -30,40 +30,6 @@ FROM generate_series(1::bigint, 250000) g;
 CREATE INDEX ON orders (user_id, item_id);
 ANALYZE orders});
 
-sub files_in
-{
-	my ($directory) = @_;
-
-	return 0 unless -d $directory;
-	return scalar(grep { !/^\.\.?$/ } slurp_dir($directory));
-}
-
-# Processes, segments and temporary files that are there now.
-sub leftovers
-{
-	my $workers = $node->safe_psql('postgres',
-		q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'});
-
-	return sprintf('%d workers, %d segments, %d temporary files',
-		$workers, files_in($segments), files_in($node->data_dir . '/base/pgsql_tmp'));
-}
-
-# Once a backend that has been told to end has done so.
-sub leftovers_are
-{
-	my ($expected, $name) = @_;
-	my $found;
-
-	for (1 .. 50)
-	{
-		$found = leftovers();
-		last if $found eq $expected;
-		sleep(0.1);
-	}
-	is($found, $expected, $name);
-	return;
-}
-
 sub train
 {
 	my ($model, $options, @settings) = @_;
@@ -81,7 +47,7 @@ my %trainings = (
 	exact => q{solver => 'exact', factors => 32, iterations => 8});
 
 train('warm', $trainings{implicit});
-my $before = leftovers();
+my $before = leftovers($node);
 
 for my $name (sort keys %trainings)
 {
@@ -98,7 +64,7 @@ for my $name (sort keys %trainings)
 		is($model, $expected, "$name: the model of $workers workers is that of none");
 	}
 }
-is(leftovers(), $before, 'success leaves nothing');
+is(leftovers($node), $before, 'success leaves nothing');
 
 # Bounds: PostgreSQL's own, and the work that there is.
 is((train('shop', $trainings{implicit}, 'max_parallel_maintenance_workers = 1'))[0], 2,
@@ -115,7 +81,7 @@ is($node->safe_psql('postgres', $value), $alone, 'mf_train: the same value with 
 is( $node->safe_psql(
 		'postgres', "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; $value"),
 	$alone, 'mf_train: the same value above a parallel scan');
-is(leftovers(), $before, 'mf_train leaves nothing');
+is(leftovers($node), $before, 'mf_train leaves nothing');
 
 # Long enough that everything below happens while it trains.
 my $long = q{SELECT FROM train_model('shop', 'orders', rating_col => 'quantity', factors => 128, iterations => 1000, verbose => true)};
@@ -126,7 +92,7 @@ sub kept
 
 	is(fingerprint($node, 'shop'), $shop, "$name: the old model serves");
 	is(relations_of($node, 'shop'), $relations, "$name: nothing is left of the new one");
-	leftovers_are($before, "$name: no worker, segment or file is left");
+	leftovers_are($node, $before, "$name: no worker, segment or file is left");
 	return;
 }
 
@@ -140,7 +106,7 @@ for my $delay (0, 0.1, 0.25, 0.45, 0.7, 1.0, 1.5)
 	my $seconds = cancel_and_wait($node, $session);
 	cmp_ok($seconds, '<', 1, sprintf('cancel after %g s: in time (%.2f s)', $delay, $seconds));
 	like($session->{output}, qr/ERROR:\s+57014: /, "cancel after $delay s: query_canceled");
-	leftovers_are($before, "cancel after $delay s: nothing is left");
+	leftovers_are($node, $before, "cancel after $delay s: nothing is left");
 }
 kept('cancel');
 
@@ -234,15 +200,15 @@ SKIP:
 	is(fingerprint($node, 'implicit'), $implicit, 'no shared memory: the same model of what it read');
 }
 chmod(0700, $segments) or die "$segments: $!";
-leftovers_are($before, 'no shared memory: nothing is left');
+leftovers_are($node, $before, 'no shared memory: nothing is left');
 
 # No slot for a worker.
 $node->append_conf('postgresql.conf', "max_worker_processes = 1\nmax_logical_replication_workers = 1");
 $node->restart;
-$before = leftovers();
+$before = leftovers($node);
 is((train('implicit', $trainings{implicit}))[0], 1, 'max_worker_processes exhausted: no worker');
 is(fingerprint($node, 'implicit'), $implicit, 'max_worker_processes exhausted: the same model');
-leftovers_are($before, 'max_worker_processes exhausted: nothing is left');
+leftovers_are($node, $before, 'max_worker_processes exhausted: nothing is left');
 
 # The usual kind of shared memory.
 $node->append_conf('postgresql.conf', "dynamic_shared_memory_type = posix\nmax_worker_processes = 8");

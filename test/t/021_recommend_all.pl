@@ -22,7 +22,6 @@ max_parallel_maintenance_workers = 8
 jit = off
 });
 $node->restart;
-my $segments = $node->data_dir . '/pg_dynshmem';
 
 # 20,000 users and 30,000 items: 38 billion products, which deserve a worker.
 $node->safe_psql(
@@ -34,40 +33,7 @@ CREATE INDEX ON orders (user_id, item_id);
 VACUUM ANALYZE orders;
 SELECT FROM train_model('shop', 'orders', rating_col => 'quantity', factors => 64, iterations => 2)});
 
-sub files_in
-{
-	my ($directory) = @_;
-
-	return 0 unless -d $directory;
-	return scalar(grep { !/^\.\.?$/ } slurp_dir($directory));
-}
-
-sub leftovers
-{
-	my $workers = $node->safe_psql('postgres',
-		q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'parallel worker'});
-
-	return sprintf('%d workers, %d segments, %d temporary files',
-		$workers, files_in($segments), files_in($node->data_dir . '/base/pgsql_tmp'));
-}
-
-# Once a backend that has been told to end has done so.
-sub leftovers_are
-{
-	my ($expected, $name) = @_;
-	my $found;
-
-	for (1 .. 50)
-	{
-		$found = leftovers();
-		last if $found eq $expected;
-		sleep(0.1);
-	}
-	is($found, $expected, "$name: nothing is left of it");
-	return;
-}
-
-my $nothing = leftovers();
+my $nothing = leftovers($node);
 
 sub rows_of
 {
@@ -86,7 +52,7 @@ is(rows_of('', ", users => 'SELECT user_id FROM orders'"), $serial, 'the same fo
 is(rows_of('SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off', ''), $serial,
 	'the same where the source is sorted');
 is(rows_of('SET enable_sort = off; SET enable_seqscan = off', ''), $serial, 'the same where it is read by the index');
-leftovers_are($nothing, 'success');
+leftovers_are($node, $nothing, 'success: nothing is left of it');
 
 # A sample is what recommend() gives.
 is( $node->safe_psql(
@@ -124,7 +90,7 @@ sub check_cancel
 	my $seconds = cancel_and_wait($node, $cancelled);
 	cmp_ok($seconds, '<', 1, sprintf('%s: cancelled in time (%.2f s)', $name, $seconds));
 	like($cancelled->{output}, qr/ERROR:\s+57014: /, "$name: the error is query_canceled");
-	leftovers_are($nothing, $name);
+	leftovers_are($node, $nothing, "$name: nothing is left of it");
 	return;
 }
 
@@ -142,7 +108,7 @@ is($state, '57014', 'statement_timeout ends it');
 ($state, $message) = sqlstate_of($node,
 	q{SELECT count(*) FROM recommend_all('shop', 10, 'SELECT 1 / (user_id - 19000) FROM shop_users')});
 is($state, '22012', 'an error of a statement inside is the error of the call');
-leftovers_are($nothing, 'an error');
+leftovers_are($node, $nothing, 'an error: nothing is left of it');
 is( $node->safe_psql(
 		'postgres', q{
 DO $$
@@ -160,7 +126,7 @@ wait_until_active($node, $session, undef);
 sleep(0.5);
 $node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'terminated' AND backend_type = 'client backend'});
 $session->{run}->finish;
-leftovers_are($nothing, 'termination');
+leftovers_are($node, $nothing, 'termination: nothing is left of it');
 $session = start_sql($node, 'without', q{SELECT count(*) FROM recommend_all('shop', 3000)});
 for (1 .. 100)
 {
@@ -169,7 +135,7 @@ for (1 .. 100)
 }
 $session->{run}->finish;
 like($session->{output}, qr/ERROR:\s+57P01: |^\d{8}$/m, 'a worker that is terminated is an error, or was not needed');
-leftovers_are($nothing, 'a terminated worker');
+leftovers_are($node, $nothing, 'a terminated worker: nothing is left of it');
 
 # No worker to be had is no error.
 $node->append_conf('postgresql.conf', 'max_worker_processes = 0');
