@@ -7,7 +7,7 @@
  * scan of the items for each.  Everything is read by statements as the caller
  * on the snapshot of the query that calls:
  *
- *		SELECT item_id, factor FROM items						into memory, once
+ *		SELECT item_id, factor FROM items ORDER BY item_id		into memory, once
  *		SELECT user_id, factor FROM users ORDER BY user_id		some at a time
  *		SELECT user, item FROM source ORDER BY user				beside it, in the same order
  *
@@ -197,39 +197,6 @@ take_item(TupleTableSlot *slot, void *arg)
 	return true;
 }
 
-/* Moves row i to row target[i], along the cycles of the permutation. */
-static void
-permute_rows(float *rows, int32 n, int32 dimensions, const int32 *target)
-{
-	Size		bytes = sizeof(float) * dimensions;
-	bool	   *moved = (bool *) palloc_extended(n, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	float	   *carried = (float *) palloc(bytes);
-	float	   *swap = (float *) palloc(bytes);
-	int32		i;
-
-	for (i = 0; i < n; i++)
-	{
-		int32		to = target[i];
-
-		if (moved[i])
-			continue;
-		memcpy(carried, rows + (Size) i * dimensions, bytes);
-		while (!moved[to])
-		{
-			float	   *place = rows + (Size) to * dimensions;
-
-			memcpy(swap, place, bytes);
-			memcpy(place, carried, bytes);
-			memcpy(carried, swap, bytes);
-			moved[to] = true;
-			to = target[to];
-		}
-	}
-	pfree(moved);
-	pfree(carried);
-	pfree(swap);
-}
-
 /* Numbered by ascending id, which is the order of equal scores. */
 static void
 read_items(Reader *reader)
@@ -237,14 +204,15 @@ read_items(Reader *reader)
 	RecmfStatement statement = {0};
 	RecmfCursor *cursor;
 
-	statement.text = psprintf("SELECT t.item_id, t.factor FROM %s t WHERE t.item_id IS NOT NULL AND t.factor IS NOT NULL",
-							  recmf_qualified_name(reader->model->items));
+	statement.text = psprintf("SELECT t.item_id, t.factor FROM %s t WHERE t.item_id IS NOT NULL AND t.factor IS NOT NULL"
+							  " ORDER BY t.item_id%s",
+							  recmf_qualified_name(reader->model->items),
+							  recmf_id_collation(reader->model->item_type));
 	cursor = recmf_cursor_open(&statement);
 	(void) recmf_cursor_fetch(cursor, FETCH_ALL, take_item, reader);
 	recmf_cursor_close(cursor);
 	if (recmf_ids_count(reader->items) != reader->n_items)
 		report_changed_items(reader->model);
-	permute_rows(reader->item_rows, reader->n_items, reader->dimensions, recmf_ids_sort(reader->items));
 }
 
 /*
