@@ -131,6 +131,9 @@ SELECT p.* FROM products p JOIN items f USING (item_id) WHERE p.stock >= $stock 
 		awk -v n="$USERS" '/^Time/ { t = $2 } END { printf "%.3f", t / n }') ms each"
 	throughput "recommend(user, 10), mips, one connection" 1 "$recommend"
 	throughput "recommend(user, 10), mips, two connections" 2 "$recommend"
+	say "  heap $(size_of items), mips $(size_of items_mips), built in $built s (a scan of the heap: $(seconds_of 'SELECT FROM items WHERE n_ratings < 0') s)"
+	say "  every factor replaced (a new table and its index): $(seconds_of "CREATE TABLE replaced AS SELECT * FROM items; CREATE INDEX ON replaced USING mips (factor)") s"
+
 	if [ "$has_pgvector" = 1 ] && [ "$items" -le "$HNSW_ITEMS" ]; then
 		psql <<-'SQL'
 			SET client_min_messages = warning;
@@ -157,7 +160,5 @@ ${query//USER/:user};"
 	throughput "UPDATE of one item's factor" 1 '\set item random(1, '"$items"')
 \set user random(1, '$USERS')
 UPDATE items SET factor = (SELECT factor FROM users WHERE user_id = :user) WHERE item_id = :item;'
-	say "  heap $(size_of items), mips $(size_of items_mips), built in $built s (a scan of the heap: $(seconds_of 'SELECT FROM items WHERE n_ratings < 0') s)"
-	say "  every factor replaced (a new table and its index): $(seconds_of "CREATE TABLE replaced AS SELECT * FROM items; CREATE INDEX ON replaced USING mips (factor)") s"
 	say ""
 done
