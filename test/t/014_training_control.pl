@@ -137,8 +137,8 @@ like($session->{output},
 	'verbose: a bar, the loss, the validation and the time left');
 
 # Somebody else cancels it by what the view says.
-$started = time;
-$node->safe_psql('postgres', q{SELECT pg_cancel_backend(pid) FROM recmf_progress WHERE model = 'long'});
+$started = $node->safe_psql('postgres',
+	q{SELECT extract(epoch FROM clock_timestamp()) FROM recmf_progress WHERE model = 'long' AND pg_cancel_backend(pid)});
 $session->{run}->finish;
 cmp_ok(time - $started, '<', 1, 'cancelled by the pid in the view, in time');
 like($session->{output}, qr/ERROR:\s+57014: /, 'it was the right one');
