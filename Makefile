@@ -56,6 +56,8 @@ AVX512_CFLAGS = -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width
 %/rmf_vector_avx512.o %/rmf_cg_avx512.o %/rmf_exact_avx512.o %/rmf_mips_avx512.o %/rmf_codes_avx512.o: \
 	CORE_CFLAGS += $(AVX512_CFLAGS)
 %/rmf_codes_vnni.o: CORE_CFLAGS += $(AVX512_CFLAGS) -mavx512vnni
+# Nobody looks at the processor's flags nor at errno: so comparisons and roots may be made for several at once.
+%/rmf_mips_avx2.o %/rmf_mips_avx512.o: CORE_CFLAGS += -fno-trapping-math -fno-math-errno
 endif
 
 # Lists of headers come out of each compilation, for the next.

@@ -23,6 +23,7 @@
 #include "miscadmin.h"
 #include "nodes/pathnodes.h"
 #include "nodes/plannodes.h"
+#include "storage/bufmgr.h"
 #if PG_VERSION_NUM >= 170000
 #include "storage/dsm_registry.h"
 #else
@@ -108,6 +109,17 @@ recmf_log_page_reuse(Relation index, BlockNumber block, FullTransactionId retire
 	XLogBeginInsert();
 	XLogRegisterData((char *) &reuse, SizeOfBtreeReusePage);
 	XLogInsert(RM_BTREE_ID, XLOG_BTREE_REUSE_PAGE);
+}
+
+/* Pins the buffer if the block is still there; 16 renamed what a relation's files are called by. */
+static inline bool
+recmf_read_recent_buffer(Relation relation, BlockNumber block, Buffer buffer)
+{
+#if PG_VERSION_NUM >= 160000
+	return ReadRecentBuffer(relation->rd_locator, MAIN_FORKNUM, block, buffer);
+#else
+	return ReadRecentBuffer(relation->rd_node, MAIN_FORKNUM, block, buffer);
+#endif
 }
 
 /*

@@ -21,6 +21,8 @@
 #include "catalog/pg_opclass.h"
 #include "catalog/pg_type.h"
 #include "commands/vacuum.h"
+#include "pgstat.h"
+#include "storage/buf_internals.h"
 #include "storage/indexfsm.h"
 #include "storage/lmgr.h"
 #include "storage/smgr.h"
@@ -207,6 +209,56 @@ recmf_mips_check_page(Relation index, BlockNumber block, Page page, const RecmfM
 	check_counts(index, block, special, layout);
 }
 
+/*
+ * Where this session has seen blocks last: a search reads hundreds, and to find
+ * each in the buffer table, which lies all over the memory, takes as long as to
+ * score half a page.  Blocks of all indexes share the places; whose block it is,
+ * ReadRecentBuffer() knows.
+ */
+static Buffer recent_buffers[32768];
+
+static inline Buffer *
+recent_place(Relation index, BlockNumber block)
+{
+	return &recent_buffers[(block + index->rd_id * 8191) % lengthof(recent_buffers)];
+}
+
+static inline Buffer
+read_buffer(Relation index, BlockNumber block)
+{
+	Buffer	   *recent = recent_place(index, block);
+
+	if (RelationUsesLocalBuffers(index))
+		return ReadBuffer(index, block);
+	if (BufferIsValid(*recent) && recmf_read_recent_buffer(index, block, *recent))
+	{
+		pgstat_count_buffer_read(index);
+		pgstat_count_buffer_hit(index);
+	}
+	else
+		*recent = ReadBuffer(index, block);
+	return *recent;
+}
+
+/* What a scan needs first of a page: after the codes, all, and where each stretch of codes begins that the processor foresees by itself. */
+void
+recmf_mips_prefetch(Relation index, BlockNumber block, const RecmfMipsLayout *layout)
+{
+	Buffer		buffer = *recent_place(index, block);
+	const char *page;
+
+	if (!BufferIsValid(buffer) || RelationUsesLocalBuffers(index))
+		return;
+	__builtin_prefetch(GetBufferDescriptor(buffer - 1));
+	page = (const char *) BufferGetPage(buffer);
+	for (Size at = 0; at < 512; at += 64)
+		__builtin_prefetch(page + at);
+	for (Size at = BLCKSZ / 2; at < BLCKSZ / 2 + 256; at += 64)
+		__builtin_prefetch(page + at);
+	for (Size at = layout->entries_offset; at < BLCKSZ; at += 64)
+		__builtin_prefetch(page + at);
+}
+
 Buffer
 recmf_mips_read(Relation index, BlockNumber block, int lock, RecmfMipsKind kind,
 				uint32 generation, const RecmfMipsLayout *layout)
@@ -226,7 +278,7 @@ recmf_mips_read(Relation index, BlockNumber block, int lock, RecmfMipsKind kind,
 	if (unlikely(block == RECMF_MIPS_META_BLOCK && kind != RECMF_MIPS_META))
 		recmf_mips_corrupted(index, block, "A page leads to it.");
 
-	buffer = ReadBuffer(index, block);
+	buffer = read_buffer(index, block);
 	LockBuffer(buffer, lock);
 	page = BufferGetPage(buffer);
 	recmf_mips_check_page(index, block, page, layout);

@@ -259,6 +259,9 @@ extern Buffer recmf_mips_read_chained(Relation index, BlockNumber block, int loc
 									  RecmfMipsKind kind, uint32 next_generation,
 									  const RecmfMipsLayout *layout);
 
+/* Where such a page may be read soon: into the processor's caches with it, if it is known where it is. */
+extern void recmf_mips_prefetch(Relation index, BlockNumber block, const RecmfMipsLayout *layout);
+
 /* ERRCODE_INDEX_CORRUPTED naming index and block, with this as the detail and REINDEX as the hint. */
 pg_noreturn extern void recmf_mips_corrupted(Relation index, BlockNumber block, const char *detail,...)
 			pg_attribute_printf(3, 4);

@@ -96,6 +96,7 @@ typedef struct MipsScan
 	int64		n_batches;
 	Size		batches_room;	/* bytes */
 	char	   *batches;
+	int32	   *places;			/* in a batch, MOST_ENTRIES of them */
 
 	BlockNumber nulls_next;
 	uint32		nulls_pages;	/* that are left to read */
@@ -169,6 +170,9 @@ static MipsScan *spare = NULL;
 /* So many bytes are kept at most. */
 #define MOST_SPARE ((Size) 4 * 1024 * 1024)
 
+/* No page has more: each has its tid. */
+#define MOST_ENTRIES (BLCKSZ / sizeof(ItemPointerData))
+
 /* Bytes of batches to begin with. */
 #define FIRST_BATCHES ((Size) 32 * 1024)
 
@@ -193,6 +197,7 @@ new_memory(void)
 	new_heap(&mips->entries, 256);
 	mips->batches_room = FIRST_BATCHES;
 	mips->batches = palloc(mips->batches_room);
+	mips->places = palloc(sizeof(int32) * MOST_ENTRIES);
 	MemoryContextSwitchTo(caller);
 	return mips;
 }
@@ -391,33 +396,29 @@ take_from_batch(MipsScan *mips, int64 number, float enough, float limit)
 	Batch	   *batch = batch_of(mips, number);
 	const ItemPointerData *tids = batch_tids(mips, batch);
 	const float taken = -get_float4_infinity();
-	float		left[4] = {taken, taken, taken, taken};
+	float		left;
+	int			n = rmf_mips_at_least(batch->n, batch->upper, enough, mips->places, &left);
 
-	make_room(&mips->entries, batch->n);
-	for (int i = 0; i < batch->n; i++)
+	make_room(&mips->entries, n);
+	for (int i = 0; i < n; i++)
 	{
-		float		upper = batch->upper[i];
+		int			place = mips->places[i];
+		rmf_mips_waiting entry;
 
-		if (likely(upper < enough))
-			left[i % 4] = upper > left[i % 4] ? upper : left[i % 4];
-		else if (upper > taken)
-		{
-			rmf_mips_waiting entry;
-
-			entry.upper = Min(upper, limit);
-			entry.block = ItemPointerGetBlockNumberNoCheck(&tids[i]);
-			entry.offset = ItemPointerGetOffsetNumberNoCheck(&tids[i]);
-			rmf_mips_push(mips->entries.of, &mips->entries.n, entry);
-			batch->upper[i] = taken;
-		}
+		if (batch->upper[place] == taken)
+			continue;
+		entry.upper = Min(batch->upper[place], limit);
+		entry.block = ItemPointerGetBlockNumberNoCheck(&tids[place]);
+		entry.offset = ItemPointerGetOffsetNumberNoCheck(&tids[place]);
+		rmf_mips_push(mips->entries.of, &mips->entries.n, entry);
+		batch->upper[place] = taken;
 	}
 
-	left[0] = Max(Max(left[0], left[1]), Max(left[2], left[3]));
-	if (left[0] > taken)
+	if (left > taken)
 	{
 		rmf_mips_waiting rest;
 
-		rest.upper = Min(left[0], limit);
+		rest.upper = Min(left, limit);
 		rest.block = number;
 		rest.offset = SOURCE_BATCH;
 		make_room(&mips->sources, 1);
@@ -513,6 +514,9 @@ open_best(IndexScanDesc scan)
 											 mips->meta.runs[run].generation, &mips->layout);
 		Page		page = BufferGetPage(buffer);
 
+		/* Most likely the next one. */
+		if (mips->sources.n > 0 && mips->sources.of[0].offset != SOURCE_BATCH)
+			recmf_mips_prefetch(scan->indexRelation, mips->sources.of[0].block, &mips->layout);
 		if (level < 0)
 		{
 			batch = score_page(mips, page, query);

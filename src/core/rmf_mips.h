@@ -179,6 +179,12 @@ extern void rmf_mips_score(const rmf_mips_query *query, int32_t n, const int8_t 
 						   const rmf_mips_entry *entries, float *upper);
 
 /*
+ * Which of n bounds are at least "enough": their places, ascending, and how many.
+ * *left: the largest of the others, -INFINITY where there are none.  No bound is NaN.
+ */
+extern int32_t rmf_mips_at_least(int32_t n, const float *upper, float enough, int32_t *place, float *left);
+
+/*
  * What the operator gives at the least for an entry whose score is at most
  * this: <#> -score, <=> 1 - score, <-> -score; below what the operator's own
  * arithmetic (float or double) may round to.

@@ -43,6 +43,8 @@ struct rmf_mips_kernels
 	double		(*along_box) (const rmf_mips_query *query, const rmf_mips_bound *bound);
 	/* The square of the distance from t a to the box of low and high. */
 	double		(*outside_box) (const rmf_mips_query *query, const rmf_mips_bound *bound, double t);
+	/* rmf_mips_at_least() */
+	int32_t		(*at_least) (int32_t n, const float *upper, float enough, int32_t *place, float *left);
 };
 
 typedef struct rmf_mips_kernels rmf_mips_kernels;

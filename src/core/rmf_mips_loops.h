@@ -28,13 +28,16 @@
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* At least x for a double x: 2^-23 covers the rounding to a float, and what x lost itself. */
+/*
+ * At least x for a double x: 2^-23 covers the rounding to a float, and what x
+ * lost itself.  No x is NaN, and so written the comparison is one instruction.
+ */
 static inline float
 raise_to_float(double x)
 {
 	double		raised = x + fabs(x) * 0x1p-23 + 0x1p-149;
 
-	return (float) (raised < -FLT_MAX ? -FLT_MAX : raised);
+	return (float) (raised > -FLT_MAX ? raised : -FLT_MAX);
 }
 
 static inline double
@@ -358,6 +361,81 @@ squares(int32_t n, size_t bytes, const int8_t *codes, int32_t *square)
 	sums_of_codes(n, bytes, NULL, codes, square);
 }
 
+/* A step at a time: a mask says which of its bounds are taken. */
+#if RMF_MIPS_BYTES == 64
+
+#define BOUNDS_AT_ONCE 16
+
+static ALWAYS_INLINE uint32_t
+step_at_least(const float *upper, float enough, float *left)
+{
+	__m512		bounds = _mm512_loadu_ps(upper);
+	__m512		most = _mm512_loadu_ps(left);
+	__mmask16	taken = _mm512_cmp_ps_mask(bounds, _mm512_set1_ps(enough), _CMP_GE_OQ);
+
+	_mm512_storeu_ps(left, _mm512_mask_max_ps(most, (__mmask16) ~taken, most, bounds));
+	return taken;
+}
+
+#elif RMF_MIPS_BYTES == 32
+
+#define BOUNDS_AT_ONCE 8
+
+static ALWAYS_INLINE uint32_t
+step_at_least(const float *upper, float enough, float *left)
+{
+	__m256		bounds = _mm256_loadu_ps(upper);
+	__m256		most = _mm256_loadu_ps(left);
+	__m256		taken = _mm256_cmp_ps(bounds, _mm256_set1_ps(enough), _CMP_GE_OQ);
+
+	_mm256_storeu_ps(left, _mm256_max_ps(most, _mm256_blendv_ps(bounds, most, taken)));
+	return (uint32_t) _mm256_movemask_ps(taken);
+}
+
+#else
+
+#define BOUNDS_AT_ONCE 1
+
+static ALWAYS_INLINE uint32_t
+step_at_least(const float *upper, float enough, float *left)
+{
+	if (*upper >= enough)
+		return 1;
+	*left = *upper > *left ? *upper : *left;
+	return 0;
+}
+
+#endif
+
+static int32_t
+at_least(int32_t n, const float *upper, float enough, int32_t *place, float *left)
+{
+	float		most[BOUNDS_AT_ONCE];
+	int32_t		found = 0;
+	int32_t		i = 0;
+
+	for (int k = 0; k < BOUNDS_AT_ONCE; k++)
+		most[k] = -INFINITY;
+	for (; i + BOUNDS_AT_ONCE <= n; i += BOUNDS_AT_ONCE)
+	{
+		uint32_t	taken = step_at_least(upper + i, enough, most);
+
+		for (; taken != 0; taken &= taken - 1)
+			place[found++] = i + __builtin_ctz(taken);
+	}
+	for (; i < n; i++)
+	{
+		if (upper[i] >= enough)
+			place[found++] = i;
+		else
+			most[0] = upper[i] > most[0] ? upper[i] : most[0];
+	}
+	*left = most[0];
+	for (int k = 1; k < BOUNDS_AT_ONCE; k++)
+		*left = most[k] > *left ? most[k] : *left;
+	return found;
+}
+
 static const rmf_mips_kernels kernels = {
 	.products = products,
 	.squares = squares,
@@ -365,7 +443,8 @@ static const rmf_mips_kernels kernels = {
 	.cosine = cosine,
 	.distance = distance,
 	.along_box = along_box,
-	.outside_box = outside_box
+	.outside_box = outside_box,
+	.at_least = at_least
 };
 
 const rmf_mips_kernels *const RMF_MIPS_TABLE = &kernels;

@@ -299,6 +299,12 @@ rmf_mips_score(const rmf_mips_query *query, int32_t n, const int8_t *codes,
 	}
 }
 
+int32_t
+rmf_mips_at_least(int32_t n, const float *upper, float enough, int32_t *place, float *left)
+{
+	return rmf_mips_kernels_of((int) rmf_cpu_best())->at_least(n, upper, enough, place, left);
+}
+
 double
 rmf_mips_distance(const rmf_mips_query *query, float upper)
 {
