@@ -817,6 +817,46 @@ test_heap(void)
 	CHECK(whole);
 }
 
+/* Those that are at least so much, and the largest of the others, at every level. */
+static void
+test_at_least(void)
+{
+	float		upper[131];
+	int32_t		place[131];
+	int			right = 1;
+
+	for (int level = 0; level < N_LEVELS; level++)
+	{
+		const rmf_mips_kernels *kernels = rmf_mips_kernels_of(level);
+
+		for (int32_t n = 0; kernels != NULL && n <= 131; n++)
+		{
+			const float limits[] = {-INFINITY, -1.0f, 0.0f, 0.5f, INFINITY};
+
+			rmf_random_normal(state++, 7, 1.0, n, upper);
+			for (int32_t i = 0; i < n; i += 7)
+				upper[i] = i % 2 == 0 ? -INFINITY : 0.5f;
+			for (size_t k = 0; k < sizeof(limits) / sizeof(limits[0]); k++)
+			{
+				float		left;
+				float		largest = -INFINITY;
+				int32_t		found = kernels->at_least(n, upper, limits[k], place, &left);
+				int32_t		expected = 0;
+
+				for (int32_t i = 0; i < n; i++)
+				{
+					if (upper[i] >= limits[k])
+						right &= expected < found && place[expected++] == i;
+					else
+						largest = upper[i] > largest ? upper[i] : largest;
+				}
+				right &= expected == found && left == largest;
+			}
+		}
+	}
+	CHECK(right);
+}
+
 int
 main(void)
 {
@@ -828,5 +868,6 @@ main(void)
 	test_long();
 	test_tightness();
 	test_adversarial();
+	test_at_least();
 	return unit_report("test_mips");
 }
