@@ -157,3 +157,11 @@ rmf_hold_out_apply(const rmf_hold_out *choice, rmf_side side, rmf_csr *ratings, 
 	}
 	return RMF_OK;
 }
+
+int
+rmf_is_held_out(double fraction, uint64_t seed, uint64_t user_key, uint64_t item_key)
+{
+	if (fraction >= 1)
+		return 1;
+	return hash(rmf_mix64(seed ^ SALT), user_key, item_key) < (uint64_t) (fraction * 0x1p64);
+}

@@ -38,4 +38,10 @@ extern rmf_status rmf_hold_out_choose(rmf_hold_out *choice, const rmf_csr *by_us
 extern rmf_status rmf_hold_out_apply(const rmf_hold_out *choice, rmf_side side, rmf_csr *ratings,
 									 rmf_csr *held, const rmf_poll *poll);
 
+/*
+ * The same for one rating without the exception: whether a hash of these keys
+ * and the seed falls below the fraction, 0 <= fraction <= 1.  The same for ever.
+ */
+extern int	rmf_is_held_out(double fraction, uint64_t seed, uint64_t user_key, uint64_t item_key);
+
 #endif							/* RMF_HOLD_OUT_H */

@@ -13,6 +13,7 @@
 #include "rmf_als.h"
 #include "rmf_codes.h"
 #include "rmf_layout.h"
+#include "rmf_sort.h"
 #include "rmf_topk_all.h"
 #include "rmf_vector.h"
 
@@ -280,46 +281,9 @@ rmf_topk_all_workspace_size(int32_t n_users, int32_t dimensions)
 	return used;
 }
 
-/* Ascending, in place: a heap with the largest at the root, taken apart. */
-static void
-sort_numbers(int32_t *x, int32_t n)
-{
-	for (int32_t start = n / 2, end = n; end > 1;)
-	{
-		int32_t		moved;
-		int64_t		hole;
-
-		if (start > 0)
-			moved = x[hole = --start];
-		else
-		{
-			moved = x[--end];
-			x[end] = x[0];
-			hole = 0;
-		}
-		for (;;)
-		{
-			int64_t		child = 2 * hole + 1;
-
-			if (child >= end)
-				break;
-			if (child + 1 < end && x[child] < x[child + 1])
-				child++;
-			if (x[child] <= moved)
-				break;
-			x[hole] = x[child];
-			hole = child;
-		}
-		x[hole] = moved;
-	}
-}
-
 static int
 has_seen(const user_state *user, int32_t item)
 {
-	int32_t		low = 0;
-	int32_t		high = user->n_seen;
-
 	if (user->n_seen <= FEW_SEEN)
 	{
 		int			any = 0;
@@ -329,16 +293,7 @@ has_seen(const user_state *user, int32_t item)
 			any |= user->seen[i] == item;
 		return any;
 	}
-	while (low < high)
-	{
-		int32_t		middle = low + (high - low) / 2;
-
-		if (user->seen[middle] < item)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < user->n_seen && user->seen[low] == item;
+	return rmf_has_number(user->seen, user->n_seen, item);
 }
 
 static void
@@ -371,7 +326,7 @@ start_user(const block_state *state, const rmf_topk_users *users, int32_t u, int
 		user->seen = users->seen + users->seen_start[u];
 		user->n_seen = users->seen_start[u + 1] - users->seen_start[u];
 		if (user->n_seen > FEW_SEEN)
-			sort_numbers(user->seen, user->n_seen);
+			rmf_sort_numbers(user->seen, user->n_seen);
 	}
 
 	scale = scale_of(d, user->row, limit);

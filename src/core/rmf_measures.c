@@ -1,0 +1,200 @@
+/*
+ * rmf_measures.c
+ *	  Measures of recommendations: see rmf_measures.h.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rmf_measures.h"
+#include "rmf_sort.h"
+#include "rmf_vector.h"
+
+/* What the head of popularity is: one of so many items. */
+#define HEAD 5
+
+#define BINS 10
+
+/* How far a probability is kept from certainty. */
+#define LEAST_PROBABILITY 1e-15
+
+rmf_accuracy
+rmf_measure_places(int64_t n_relevant, int64_t n_placed, const int32_t *place, int32_t k)
+{
+	int64_t		reachable = n_relevant < k ? n_relevant : k;
+	int64_t		hits = 0;
+	double		precisions = 0;
+	double		gain = 0;
+	double		ideal = 0;
+	rmf_accuracy a;
+
+	for (; hits < n_placed && place[hits] <= k; hits++)
+	{
+		precisions += (double) (hits + 1) / place[hits];
+		gain += 1 / log2((double) place[hits] + 1);
+	}
+	for (int64_t i = 0; i < reachable; i++)
+		ideal += 1 / log2((double) i + 2);
+
+	a.precision = (double) hits / k;
+	a.recall = (double) hits / (double) n_relevant;
+	a.capped_recall = (double) hits / (double) reachable;
+	a.f1 = hits > 0 ? 2 * a.precision * a.recall / (a.precision + a.recall) : 0;
+	a.hit_rate = hits > 0;
+	a.mrr = hits > 0 ? 1.0 / place[0] : 0;
+	a.map = precisions / (double) reachable;
+	a.ndcg = gain / ideal;
+	return a;
+}
+
+double
+rmf_auc(int64_t n_relevant, int64_t n_placed, const int32_t *place, const char *of, int64_t n_others)
+{
+	double		won = 0;
+
+	if (n_relevant == 0 || n_others <= 0)
+		return NAN;
+	for (int64_t i = 0; i < n_placed; i++)
+		if (of == NULL || of[i])
+			won += (double) (n_others - (place[i] - 1 - i));
+	return won / ((double) n_relevant * (double) n_others);
+}
+
+void
+rmf_measure_diversity(int32_t n, const int32_t *list, int32_t dimensions, const float *rows, double *out)
+{
+	double		distances = 0;
+
+	for (int32_t i = 0; i < n; i++)
+	{
+		const float *row = rows + (size_t) list[i] * (size_t) dimensions;
+
+		for (int32_t j = 0; j < i; j++)
+			distances += 1 - rmf_dot(dimensions, row, rows + (size_t) list[j] * (size_t) dimensions);
+		out[i] = i == 0 ? NAN : distances / ((double) i * (i + 1) / 2);
+	}
+}
+
+double
+rmf_self_information(int32_t count, int64_t n_users)
+{
+	double		information = log2((double) n_users / (count > 0 ? count : 1));
+
+	return information > 0 ? information : 0;
+}
+
+void
+rmf_measure_exposure(int32_t n_items, const int32_t *exposure, int32_t *sorted, double *coverage, double *gini)
+{
+	double		total = 0;
+	double		weighted = 0;
+	int32_t		listed = 0;
+
+	*coverage = *gini = NAN;
+	if (n_items == 0)
+		return;
+	memcpy(sorted, exposure, sizeof(int32_t) * (size_t) n_items);
+	rmf_sort_numbers(sorted, n_items);
+	for (int32_t i = 0; i < n_items; i++)
+	{
+		listed += sorted[i] > 0;
+		total += sorted[i];
+		weighted += (double) sorted[i] * (2.0 * (i + 1) - n_items - 1);
+	}
+	*coverage = (double) listed / n_items;
+	if (total > 0)
+		*gini = weighted / ((double) n_items * total);
+}
+
+void
+rmf_long_tail(int32_t n_items, const int32_t *order, const int32_t *count, char *tail)
+{
+	int32_t		head = (n_items + HEAD - 1) / HEAD;
+
+	for (int32_t i = 0; i < n_items; i++)
+		tail[order[i]] = i >= head && count[order[i]] < count[order[head - 1]];
+}
+
+double
+rmf_log_loss(double score, int happened)
+{
+	double		x = happened ? -score : score;
+
+	return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
+}
+
+double
+rmf_log_loss_of(double probability, int happened)
+{
+	double		p = happened ? probability : 1 - probability;
+
+	return -log(p < LEAST_PROBABILITY ? LEAST_PROBABILITY : p);
+}
+
+static int
+compare_cases(const void *a, const void *b)
+{
+	double		p = ((const rmf_case *) a)->probability;
+	double		q = ((const rmf_case *) b)->probability;
+
+	return (p > q) - (p < q);
+}
+
+/* Cases of the same probability become one. */
+static int64_t
+merge_cases(int64_t n, rmf_case *cases)
+{
+	int64_t		to = 0;
+
+	for (int64_t i = 1; i < n; i++)
+	{
+		rmf_case   *last = &cases[to];
+
+		if (cases[i].probability != last->probability)
+			cases[++to] = cases[i];
+		else if (last->weight + cases[i].weight > 0)
+		{
+			double		weight = last->weight + cases[i].weight;
+
+			last->happened = (last->happened * last->weight + cases[i].happened * cases[i].weight) / weight;
+			last->weight = weight;
+		}
+	}
+	return to + 1;
+}
+
+/* A case on the border of two bins is shared between them. */
+double
+rmf_calibration_error(int64_t n, rmf_case *cases)
+{
+	double		total = 0;
+	double		error = 0;
+	double		left;			/* of the case */
+	int64_t		at = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		total += cases[i].weight;
+	if (!(total > 0))
+		return NAN;
+	qsort(cases, (size_t) n, sizeof(rmf_case), compare_cases);
+	n = merge_cases(n, cases);
+	left = cases[0].weight;
+	for (int bin = 0; bin < BINS; bin++)
+	{
+		double		room = total / BINS;
+		double		excess = 0;
+
+		while (at < n && room > 0)
+		{
+			double		part = left < room ? left : room;
+
+			excess += part * (cases[at].probability - cases[at].happened);
+			room -= part;
+			left -= part;
+			if (!(left > 0))
+				left = ++at < n ? cases[at].weight : 0;
+		}
+		error += fabs(excess);
+	}
+	return error / total;
+}
