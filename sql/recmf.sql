@@ -938,3 +938,163 @@ IS 'the factor of an item in the active version of a model, or null for an unkno
 ------------------------------------------------------------------------------
 -- Report of a model
 ------------------------------------------------------------------------------
+
+
+------------------------------------------------------------------------------
+-- Evaluation
+------------------------------------------------------------------------------
+
+CREATE FUNCTION holdout(user_id "any", item_id "any", fraction double precision DEFAULT 0.2, seed bigint DEFAULT 42)
+RETURNS boolean
+AS 'MODULE_PATHNAME', 'recmf_holdout'
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 2;
+
+COMMENT ON FUNCTION holdout("any", "any", double precision, bigint)
+IS 'whether a pair of user and item is held out of training: the same for a pair wherever it is asked';
+
+CREATE FUNCTION create_split(
+	source text,
+	name text,
+	method text DEFAULT 'time',
+	fraction double precision DEFAULT 0.2,
+	last integer DEFAULT 1,
+	time_col text DEFAULT NULL,
+	user_col text DEFAULT 'user_id',
+	item_col text DEFAULT 'item_id',
+	seed bigint DEFAULT 42,
+	OUT train text,
+	OUT test text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'recmf_create_split'
+LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION create_split(text, text, text, double precision, integer, text, text, text, bigint)
+IS 'create the views NAME_train and NAME_test over a source: split by time, the last items of each user, or at random';
+
+CREATE FUNCTION evaluate_model(
+	model text,
+	test_source text,
+	k integer[] DEFAULT '{5,10,20}',
+	user_col text DEFAULT NULL,
+	item_col text DEFAULT NULL,
+	rating_col text DEFAULT NULL,
+	min_rating double precision DEFAULT NULL,
+	group_by text DEFAULT NULL,
+	negatives integer DEFAULT NULL,
+	candidates text DEFAULT NULL,
+	train_source text DEFAULT NULL,
+	resamples integer DEFAULT 1000,
+	confidence double precision DEFAULT 0.95,
+	seed bigint DEFAULT 42,
+	OUT segment text,
+	OUT system text,
+	OUT metric text,
+	OUT k integer,
+	OUT value double precision,
+	OUT low double precision,
+	OUT high double precision,
+	OUT n bigint,
+	OUT candidates text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_evaluate_model'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 100;
+
+COMMENT ON FUNCTION evaluate_model(text, text, integer[], text, text, text, double precision, text, integer, text, text, integer, double precision, bigint)
+IS 'how good a model is on rows that were held out of training: accuracy, predictions, coverage, novelty, diversity, with intervals and beside baselines';
+
+CREATE FUNCTION evaluate_model(
+	model mf_model,
+	test_source text,
+	k integer[] DEFAULT '{5,10,20}',
+	user_col text DEFAULT NULL,
+	item_col text DEFAULT NULL,
+	rating_col text DEFAULT NULL,
+	min_rating double precision DEFAULT NULL,
+	group_by text DEFAULT NULL,
+	negatives integer DEFAULT NULL,
+	candidates text DEFAULT NULL,
+	train_source text DEFAULT NULL,
+	resamples integer DEFAULT 1000,
+	confidence double precision DEFAULT 0.95,
+	seed bigint DEFAULT 42,
+	OUT segment text,
+	OUT system text,
+	OUT metric text,
+	OUT k integer,
+	OUT value double precision,
+	OUT low double precision,
+	OUT high double precision,
+	OUT n bigint,
+	OUT candidates text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_evaluate_value'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 100;
+
+COMMENT ON FUNCTION evaluate_model(mf_model, text, integer[], text, text, text, double precision, text, integer, text, text, integer, double precision, bigint)
+IS 'how good a model as a value is on rows that were held out of training';
+
+CREATE FUNCTION evaluate_lists(
+	lists text,
+	test_source text,
+	k integer[] DEFAULT '{5,10,20}',
+	user_col text DEFAULT NULL,
+	item_col text DEFAULT NULL,
+	rating_col text DEFAULT NULL,
+	min_rating double precision DEFAULT NULL,
+	group_by text DEFAULT NULL,
+	negatives integer DEFAULT NULL,
+	candidates text DEFAULT NULL,
+	train_source text DEFAULT NULL,
+	resamples integer DEFAULT 1000,
+	confidence double precision DEFAULT 0.95,
+	seed bigint DEFAULT 42,
+	OUT segment text,
+	OUT system text,
+	OUT metric text,
+	OUT k integer,
+	OUT value double precision,
+	OUT low double precision,
+	OUT high double precision,
+	OUT n bigint,
+	OUT candidates text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_evaluate_lists'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 100;
+
+COMMENT ON FUNCTION evaluate_lists(text, text, integer[], text, text, text, double precision, text, integer, text, text, integer, double precision, bigint)
+IS 'how good recommendations of any origin are, a table or SELECT of (user_id, item_id, score or rank)';
+
+CREATE FUNCTION compare_models(
+	a text,
+	b text,
+	test_source text,
+	metric text DEFAULT 'ndcg',
+	k integer DEFAULT 10,
+	user_col text DEFAULT NULL,
+	item_col text DEFAULT NULL,
+	rating_col text DEFAULT NULL,
+	min_rating double precision DEFAULT NULL,
+	train_source text DEFAULT NULL,
+	resamples integer DEFAULT 1000,
+	confidence double precision DEFAULT 0.95,
+	seed bigint DEFAULT 42,
+	OUT metric text,
+	OUT k integer,
+	OUT users bigint,
+	OUT a_value double precision,
+	OUT b_value double precision,
+	OUT difference double precision,
+	OUT low double precision,
+	OUT high double precision,
+	OUT effect double precision,
+	OUT t_p double precision,
+	OUT wilcoxon_p double precision,
+	OUT b_better bigint,
+	OUT a_better bigint,
+	OUT verdict text)
+RETURNS record
+AS 'MODULE_PATHNAME', 'recmf_compare_models'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000;
+
+COMMENT ON FUNCTION compare_models(text, text, text, text, integer, text, text, text, double precision, text, integer, double precision, bigint)
+IS 'whether one of two models, or lists, is better on the same users: difference, interval, tests on pairs, and a verdict in words';

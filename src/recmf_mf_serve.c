@@ -253,7 +253,7 @@ next_user(void *arg, RecmfTopkUser *user)
 }
 
 static void
-take_list(void *arg, Datum id, int n, const rmf_scored *best)
+take_list(void *arg, Datum id, int n, const rmf_scored *best, const int32 *place)
 {
 	AllUsers   *all = (AllUsers *) arg;
 	int32		number = DatumGetInt32(id);

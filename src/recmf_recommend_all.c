@@ -593,7 +593,7 @@ next_of_all(void *arg, RecmfTopkUser *user)
 }
 
 static void
-take_list(void *arg, Datum id, int n, const rmf_scored *best)
+take_list(void *arg, Datum id, int n, const rmf_scored *best, const int32 *place)
 {
 	Writer	   *writer = &((All *) arg)->writer;
 	MemoryContext caller = MemoryContextSwitchTo(writer->context);

@@ -187,9 +187,8 @@ find_relation(const char *text)
 	return relation;
 }
 
-/* "FROM ..." for statements over the source, whose alias is s. */
-static char *
-from_clause(const RecmfSource *source)
+char *
+recmf_source_from(const RecmfSource *source)
 {
 	if (source->query)
 		/* the line feed ends a comment that the query may end with */
@@ -297,7 +296,7 @@ recmf_source_open(const char *text, const char *user_col, const char *item_col, 
 	source->rating_col = rating_col ? pstrdup(rating_col) : NULL;
 	source->weight_col = weight_col ? pstrdup(weight_col) : NULL;
 
-	plan = prepare(psprintf("SELECT * %s", from_clause(source)), 0, NULL, 0);
+	plan = prepare(psprintf("SELECT * %s", recmf_source_from(source)), 0, NULL, 0);
 	columns = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc;
 
 	check_id_column(TupleDescAttr(columns, find_column(columns, user_col, "user_col")), "user_id",
@@ -445,6 +444,20 @@ read_result(SPIPlanPtr plan, const RecmfRowShape *shape, RecmfDataset *dataset)
 	recmf_rows_flush(receiver.rows);
 }
 
+bool
+recmf_source_has_column(const RecmfSource *source, const char *name)
+{
+	SPIPlanPtr	plan = prepare(psprintf("SELECT * %s", recmf_source_from(source)), 0, NULL, 0);
+	TupleDesc	columns = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc;
+	bool		found = false;
+	int			i;
+
+	for (i = 0; i < columns->natts && !found; i++)
+		found = strcmp(NameStr(TupleDescAttr(columns, i)->attname), name) == 0;
+	SPI_freeplan(plan);
+	return found;
+}
+
 void
 recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 {
@@ -464,7 +477,7 @@ recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 					  &shape.rating_column, &shape.rating_type);
 	add_number_column(&statement, source->weight_col, source->weight_type, &n_columns,
 					  &shape.weight_column, &shape.weight_type);
-	appendStringInfo(&statement, " %s", from_clause(source));
+	appendStringInfo(&statement, " %s", recmf_source_from(source));
 	plan = prepare(statement.data, 0, NULL, CURSOR_OPT_PARALLEL_OK);
 	if (!read_table(plan, &shape, dataset))
 		read_result(plan, &shape, dataset);
@@ -475,7 +488,7 @@ recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 static int64
 expected_rows(const RecmfSource *source, const char *select)
 {
-	SPIPlanPtr	plan = prepare(psprintf("SELECT %s %s", select, from_clause(source)), 0, NULL, 0);
+	SPIPlanPtr	plan = prepare(psprintf("SELECT %s %s", select, recmf_source_from(source)), 0, NULL, 0);
 	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
 	double		rows = 0;
 
@@ -580,7 +593,7 @@ recmf_source_warn_slow_lookup(const RecmfSource *source)
 	if (types[0] == VARCHAROID)
 		types[0] = TEXTOID;
 	plan = prepare(psprintf("SELECT s.%s %s WHERE s.%s OPERATOR(pg_catalog.=) $1",
-							quote_identifier(source->item_col), from_clause(source),
+							quote_identifier(source->item_col), recmf_source_from(source),
 							quote_identifier(source->user_col)),
 				   1, types, CURSOR_OPT_GENERIC_PLAN);
 	cached = SPI_plan_get_cached_plan(plan);

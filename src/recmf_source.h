@@ -35,6 +35,11 @@ extern RecmfSource *recmf_source_open(const char *source, const char *user_col,
 									  const char *item_col, const char *rating_col,
 									  const char *weight_col);
 
+/* "FROM ..." for statements over the source, whose alias is s. */
+extern char *recmf_source_from(const RecmfSource *source);
+
+extern bool recmf_source_has_column(const RecmfSource *source, const char *name);
+
 /*
  * One pass over one snapshot, in a read-only transaction state, straight into
  * the dataset.  Inside SPI_connect().  The dataset must have been created as

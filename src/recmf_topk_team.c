@@ -1,7 +1,7 @@
 /*
  * recmf_topk_team.c
- *	  The best items of many users, by this process and parallel workers: see
- *	  recmf_topk_team.h.
+ *	  The best items of many users, and places of given items, by this process and
+ *	  parallel workers: see recmf_topk_team.h.
  *
  * Users go in batches through a ring of slots.  The leader fills a slot with
  * users and what they have seen and publishes it; whoever is free claims the
@@ -38,6 +38,8 @@
 
 #include "core/rmf_als.h"
 #include "core/rmf_layout.h"
+#include "core/rmf_rank.h"
+#include "recmf_blas.h"
 #include "recmf_memory.h"
 #include "recmf_status.h"
 #include "recmf_team.h"
@@ -57,6 +59,7 @@
 
 /* Items that a user has seen, as slots have room for. */
 #define SEEN_PER_USER 200
+#define HELD_PER_USER 50
 
 #define SLOTS_PER_PROCESS 2
 #define MAX_SLOTS (SLOTS_PER_PROCESS * RECMF_MAX_TEAM)
@@ -69,6 +72,7 @@ typedef struct Shape
 	int32		n_slots;
 	int32		batch;			/* users */
 	int32		seen_room;		/* items of a batch; 0: without seen */
+	int32		held_room;		/* the same */
 	rmf_topk_wish wish;
 } Shape;
 
@@ -78,6 +82,9 @@ typedef struct Slot
 	float	   *rows;
 	int32	   *seen_start;
 	int32	   *seen;
+	int32	   *held_start;
+	int32	   *held;
+	int32	   *place;
 	rmf_scored *best;
 	int32	   *found;
 } Slot;
@@ -86,8 +93,16 @@ typedef struct Memory
 {
 	float	   *rows;
 	rmf_topk_items items;
+	double	   *largest_norm;
 	Slot		slot[MAX_SLOTS];
 } Memory;
+
+/* What a process works with. */
+typedef struct Workspace
+{
+	void	   *topk;
+	void	   *rank;			/* NULL: without held */
+} Workspace;
 
 typedef struct Shared
 {
@@ -113,7 +128,7 @@ struct RecmfTopkTeam
 	RecmfMemory *storage;
 	char	   *base;
 	Memory		memory;
-	void	   *workspace;
+	Workspace	workspace;
 	ParallelContext *parallel;	/* NULL: no workers */
 	Shared	   *shared;
 
@@ -146,6 +161,7 @@ lay_out(const Shape *shape, char *base, Memory *memory)
 	items = rmf_carve(base, &used, rmf_topk_items_size(shape->n_items, shape->dimensions));
 	if (base != NULL)
 		rmf_topk_items_lay_out(shape->n_items, shape->dimensions, memory->rows, items, &memory->items);
+	memory->largest_norm = (double *) rmf_carve(base, &used, sizeof(double));
 	for (i = 0; i < shape->n_slots; i++)
 	{
 		Slot	   *slot = &memory->slot[i];
@@ -154,6 +170,9 @@ lay_out(const Shape *shape, char *base, Memory *memory)
 		slot->rows = (float *) rmf_carve(base, &used, sizeof(float) * d * n);
 		slot->seen_start = (int32 *) rmf_carve(base, &used, sizeof(int32) * (n + 1));
 		slot->seen = (int32 *) rmf_carve(base, &used, sizeof(int32) * (Size) shape->seen_room);
+		slot->held_start = (int32 *) rmf_carve(base, &used, sizeof(int32) * (n + 1));
+		slot->held = (int32 *) rmf_carve(base, &used, sizeof(int32) * (Size) shape->held_room);
+		slot->place = (int32 *) rmf_carve(base, &used, sizeof(int32) * (Size) shape->held_room);
 		slot->best = (rmf_scored *) rmf_carve(base, &used, sizeof(rmf_scored) * n * (Size) shape->wish.k);
 		slot->found = (int32 *) rmf_carve(base, &used, sizeof(int32) * n);
 	}
@@ -165,7 +184,7 @@ static void
 set_sizes(Shape *shape, const RecmfTopkJob *job, int workers)
 {
 	double		per_user = sizeof(float) * (double) job->dimensions * 1.5 + sizeof(rmf_scored) * (double) job->wish.k + 256 +
-		(job->with_seen ? sizeof(int32) * SEEN_PER_USER : 0);
+		(job->with_seen ? sizeof(int32) * SEEN_PER_USER : 0) + (job->with_held ? 2 * sizeof(int32) * HELD_PER_USER : 0);
 	double		users;
 
 	shape->n_items = job->n_items;
@@ -175,6 +194,28 @@ set_sizes(Shape *shape, const RecmfTopkJob *job, int workers)
 	users = work_mem * 1024.0 / per_user / shape->n_slots;
 	shape->batch = (int32) Max(LEAST_BATCH, Min(LARGEST_BATCH, users));
 	shape->seen_room = job->with_seen ? Max(job->n_items, SEEN_PER_USER * shape->batch) : 0;
+	shape->held_room = job->with_held ? Max(job->n_items, HELD_PER_USER * shape->batch) : 0;
+}
+
+static void *
+allocate_aligned(MemoryContext context, Size size)
+{
+	return (void *) TYPEALIGN(RMF_ALIGNMENT, MemoryContextAllocHuge(context, size + RMF_ALIGNMENT));
+}
+
+static Workspace
+make_workspace(MemoryContext context, const Shape *shape)
+{
+	Workspace	workspace = {NULL, NULL};
+
+	workspace.topk = allocate_aligned(context, rmf_topk_all_workspace_size(shape->batch, shape->dimensions));
+	if (shape->held_room > 0)
+	{
+		recmf_blas_check_once();
+		workspace.rank = allocate_aligned(context, rmf_rank_workspace_size(shape->batch, (int64) shape->seen_room +
+																		   shape->held_room));
+	}
+	return workspace;
 }
 
 static int
@@ -206,9 +247,7 @@ recmf_topk_team_create(MemoryContext parent, const RecmfTopkJob *job)
 		team->workers = 0;
 	team->base = (char *) recmf_memory_alloc(team->storage, size);
 	(void) lay_out(&team->shape, team->base, &team->memory);
-	team->workspace = MemoryContextAllocHuge(context, RMF_ALIGNMENT +
-											 rmf_topk_all_workspace_size(team->shape.batch, team->shape.dimensions));
-	team->workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, team->workspace);
+	team->workspace = make_workspace(context, &team->shape);
 	for (i = 0; i < team->shape.n_slots; i++)
 	{
 		team->id_context[i] = AllocSetContextCreate(context, "recmf recommend_all ids", ALLOCSET_SMALL_SIZES);
@@ -244,7 +283,27 @@ claim(Shared *shared, uint64 *batch)
 }
 
 static void
-do_batch(const Memory *memory, Shared *shared, uint64 batch, void *workspace)
+rank_held(const Memory *memory, const Shape *shape, const Slot *slot, void *workspace)
+{
+	rmf_rank_items items;
+	rmf_rank_users users;
+
+	items.n = shape->n_items;
+	items.dimensions = shape->dimensions;
+	items.rows = memory->rows;
+	items.largest_norm = *memory->largest_norm;
+	users.n = *slot->n_users;
+	users.rows = slot->rows;
+	users.seen_start = shape->seen_room > 0 ? slot->seen_start : NULL;
+	users.seen = slot->seen;
+	users.held_start = slot->held_start;
+	users.held = slot->held;
+	users.place = slot->place;
+	recmf_check_status(rmf_rank(&items, &users, workspace, recmf_poll()), "rank the held-out items");
+}
+
+static void
+do_batch(const Memory *memory, Shared *shared, uint64 batch, const Workspace *workspace)
 {
 	int			number = (int) (batch % shared->shape.n_slots);
 	const Slot *slot = &memory->slot[number];
@@ -256,8 +315,10 @@ do_batch(const Memory *memory, Shared *shared, uint64 batch, void *workspace)
 	users.seen = slot->seen;
 	users.best = slot->best;
 	users.found = slot->found;
-	recmf_check_status(rmf_topk_all(&memory->items, &shared->shape.wish, &users, workspace, recmf_poll()),
+	recmf_check_status(rmf_topk_all(&memory->items, &shared->shape.wish, &users, workspace->topk, recmf_poll()),
 					   "find the best items");
+	if (shared->shape.held_room > 0)
+		rank_held(memory, &shared->shape, slot, workspace->rank);
 	(void) pg_atomic_exchange_u64(&shared->done[number], batch + 1);
 	ConditionVariableSignal(&shared->batch_done);
 }
@@ -290,6 +351,7 @@ build_items(RecmfTopkTeam *team)
 
 	recmf_check_status(rmf_topk_items_build(&team->memory.items, workspace, recmf_poll()), "prepare the items");
 	pfree(workspace);
+	*team->memory.largest_norm = rmf_rank_largest_norm(team->shape.n_items, team->shape.dimensions, team->memory.rows);
 }
 
 static void
@@ -324,9 +386,10 @@ fill_batch(RecmfTopkTeam *team)
 	MemoryContext caller;
 	int32		n = 0;
 	int32		n_seen = 0;
+	int32		n_held = 0;
 
 	MemoryContextReset(team->id_context[number]);
-	slot->seen_start[0] = 0;
+	slot->seen_start[0] = slot->held_start[0] = 0;
 	while (n < team->shape.batch && !team->no_more)
 	{
 		RecmfTopkUser *user = &team->waiting;
@@ -336,7 +399,7 @@ fill_batch(RecmfTopkTeam *team)
 			team->no_more = true;
 			break;
 		}
-		if (user->n_seen > team->shape.seen_room - n_seen)
+		if (user->n_seen > team->shape.seen_room - n_seen || user->n_held > team->shape.held_room - n_held)
 		{
 			Assert(n > 0);
 			team->has_waiting = true;
@@ -347,10 +410,14 @@ fill_batch(RecmfTopkTeam *team)
 		if (user->n_seen > 0)
 			memcpy(slot->seen + n_seen, user->seen, sizeof(int32) * user->n_seen);
 		n_seen += user->n_seen;
+		if (user->n_held > 0)
+			memcpy(slot->held + n_held, user->held, sizeof(int32) * user->n_held);
+		n_held += user->n_held;
 		caller = MemoryContextSwitchTo(team->id_context[number]);
 		team->id[number][n++] = datumCopy(user->id, team->job.id_by_value, team->job.id_length);
 		MemoryContextSwitchTo(caller);
 		slot->seen_start[n] = n_seen;
+		slot->held_start[n] = n_held;
 	}
 	if (n == 0)
 		return false;
@@ -369,7 +436,7 @@ hand_on(RecmfTopkTeam *team, uint64 batch)
 
 	for (u = 0; u < *slot->n_users; u++)
 		team->caller->take(team->caller->arg, team->id[number][u], slot->found[u],
-						   slot->best + (Size) u * (Size) team->shape.wish.k);
+						   slot->best + (Size) u * (Size) team->shape.wish.k, slot->place + slot->held_start[u]);
 }
 
 static bool
@@ -398,7 +465,7 @@ lead(RecmfTopkTeam *team)
 		else if (!team->no_more && published - handed_on < (uint64) team->shape.n_slots)
 			(void) fill_batch(team);
 		else if (claim(shared, &batch))
-			do_batch(&team->memory, shared, batch, team->workspace);
+			do_batch(&team->memory, shared, batch, &team->workspace);
 		else if (handed_on == published)
 			break;
 		else
@@ -446,22 +513,20 @@ recmf_topk_team_main(dsm_segment *segment, shm_toc *toc)
 	Shared	   *shared = (Shared *) shm_toc_lookup(toc, KEY_TEAM, false);
 	dsm_segment *storage;
 	Memory	   *memory = (Memory *) palloc0(sizeof(Memory));
-	void	   *workspace;
+	Workspace	workspace;
 
-	pgstat_report_activity(STATE_RUNNING, "recmf recommend_all");
+	pgstat_report_activity(STATE_RUNNING, "recmf: lists of all users");
 	storage = dsm_attach(shared->segment);
 	if (storage == NULL)
 	{
 		if (pg_atomic_read_u32(&shared->ended) == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("could not map the shared memory of recommend_all()")));
+					 errmsg("could not map the shared memory of the items")));
 		return;
 	}
 	(void) lay_out(&shared->shape, (char *) dsm_segment_address(storage) + shared->offset, memory);
-	workspace = MemoryContextAllocHuge(CurrentMemoryContext, RMF_ALIGNMENT +
-									   rmf_topk_all_workspace_size(shared->shape.batch, shared->shape.dimensions));
-	workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
+	workspace = make_workspace(CurrentMemoryContext, &shared->shape);
 
 	ConditionVariablePrepareToSleep(&shared->batch_published);
 	while (pg_atomic_read_u32(&shared->ended) == 0)
@@ -471,7 +536,7 @@ recmf_topk_team_main(dsm_segment *segment, shm_toc *toc)
 		if (claim(shared, &batch))
 		{
 			ConditionVariableCancelSleep();
-			do_batch(memory, shared, batch, workspace);
+			do_batch(memory, shared, batch, &workspace);
 			ConditionVariablePrepareToSleep(&shared->batch_published);
 		}
 		else

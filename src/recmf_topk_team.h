@@ -1,6 +1,7 @@
 /*
  * recmf_topk_team.h
- *	  The best items of many users, by this process and parallel workers.
+ *	  The best items of many users, by this process and parallel workers; on
+ *	  demand, beside them, the places of given items among all (rmf_rank.h).
  *
  * Phases: recmf_topk_team_create() makes the memory that all of them map; the
  * caller writes the rows of the items; recmf_topk_team_run() calls him for one
@@ -22,6 +23,7 @@ typedef struct RecmfTopkJob
 	int32		dimensions;
 	rmf_topk_wish wish;			/* k: at most n_items, unless that is 0 */
 	bool		with_seen;		/* items are left out */
+	bool		with_held;		/* users have items whose places are wanted; needs BLAS */
 	double		n_users;		/* about so many */
 	bool		id_by_value;	/* of users' ids */
 	int16		id_length;
@@ -34,13 +36,15 @@ typedef struct RecmfTopkUser
 	const float *row;			/* dimensions */
 	int			n_seen;			/* at most n_items */
 	const int32 *seen;
+	int			n_held;			/* at most n_items; each once, and none of them seen */
+	const int32 *held;
 } RecmfTopkUser;
 
 /* Who brings users and takes their lists.  Either may raise errors, run statements that read, and write nothing. */
 typedef struct RecmfTopkCaller
 {
 	bool		(*next) (void *arg, RecmfTopkUser *user);	/* false: no more */
-	void		(*take) (void *arg, Datum id, int n, const rmf_scored *best);
+	void		(*take) (void *arg, Datum id, int n, const rmf_scored *best, const int32 *place);	/* place: beside held */
 	void	   *arg;
 } RecmfTopkCaller;
 

@@ -116,15 +116,7 @@ rmf_long_tail(int32_t n_items, const int32_t *order, const int32_t *count, char 
 }
 
 double
-rmf_log_loss(double score, int happened)
-{
-	double		x = happened ? -score : score;
-
-	return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
-}
-
-double
-rmf_log_loss_of(double probability, int happened)
+rmf_log_loss(double probability, int happened)
 {
 	double		p = happened ? probability : 1 - probability;
 

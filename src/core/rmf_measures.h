@@ -69,11 +69,8 @@ extern void rmf_long_tail(int32_t n_items, const int32_t *order, const int32_t *
  * Probabilities
  */
 
-/* -log(p), or -log(1 - p), of the logistic function of a score. */
-extern double rmf_log_loss(double score, int happened);
-
-/* The same of a probability, kept 1e-15 away from 0 and 1. */
-extern double rmf_log_loss_of(double probability, int happened);
+/* -log(p), or -log(1 - p); p is kept 1e-15 away from 0 and 1. */
+extern double rmf_log_loss(double probability, int happened);
 
 /* A case: what was predicted, whether it happened, and for how many cases it stands. */
 typedef struct rmf_case

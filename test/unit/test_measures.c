@@ -122,13 +122,8 @@ test_probabilities(void)
 	rmf_case	perfect[] = {{0.25, 3, 0}, {0.25, 1, 1}};
 	rmf_case	weightless = {0.5, 0, 1};
 
-	CHECK_NEAR(rmf_log_loss(0, 1), log(2), 1e-12);
-	CHECK_NEAR(rmf_log_loss(2, 1), log(1 + exp(-2)), 1e-12);
-	CHECK_NEAR(rmf_log_loss(2, 0), 2 + log(1 + exp(-2)), 1e-12);
-	CHECK_NEAR(rmf_log_loss(1000, 0), 1000, 1e-9);
-	CHECK(rmf_log_loss(1000, 1) < 1e-300);
-	CHECK_NEAR(rmf_log_loss_of(0.25, 1), log(4), 1e-12);
-	CHECK(isfinite(rmf_log_loss_of(0, 1)) && isfinite(rmf_log_loss_of(1, 0)));
+	CHECK_NEAR(rmf_log_loss(0.25, 1), log(4), 1e-12);
+	CHECK(isfinite(rmf_log_loss(0, 1)) && isfinite(rmf_log_loss(1, 0)));
 
 	/* half of those at .1 happened, and all of those at .9 */
 	CHECK_NEAR(rmf_calibration_error(4, cases), (2 * 0.4 + 2 * 0.1) / 4, 1e-12);
