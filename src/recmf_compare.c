@@ -68,12 +68,13 @@ typedef struct Metric
 	char	   *name;
 	int32		k;				/* 0: none */
 	bool		is_error;		/* mae, rmse: less is better */
+	bool		is_root;		/* rmse */
 } Metric;
 
 static Metric
 metric_argument(FunctionCallInfo fcinfo)
 {
-	Metric		metric = {recmf_text_argument(fcinfo, COMPARE_METRIC), 0, false};
+	Metric		metric = {recmf_text_argument(fcinfo, COMPARE_METRIC), 0, false, false};
 	StringInfoData names;
 	int			i;
 
@@ -82,7 +83,8 @@ metric_argument(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("metric must not be null")));
-	metric.is_error = strcmp(metric.name, "rmse") == 0 || strcmp(metric.name, "mae") == 0;
+	metric.is_root = strcmp(metric.name, "rmse") == 0;
+	metric.is_error = metric.is_root || strcmp(metric.name, "mae") == 0;
 	if (metric.is_error || strcmp(metric.name, "auc") == 0)
 	{
 		metric.k = 0;
@@ -149,7 +151,7 @@ evaluate(FunctionCallInfo fcinfo, int argument, const RecmfEvaluateOptions *opti
 	return evaluation;
 }
 
-/* The table and the column that hold a metric; of errors, to be divided by the number of rows. */
+/* The table and the column that hold a metric; errors are sums over the rows of a user. */
 static const RecmfValues *
 find_values(const RecmfEvaluation *e, const Metric *metric, int *column)
 {
@@ -158,21 +160,22 @@ find_values(const RecmfEvaluation *e, const Metric *metric, int *column)
 		*column = recmf_evaluation_column(e, metric->name, metric->k);
 		return &e->ranking[RECMF_SYSTEM_MODEL][0];
 	}
-	*column = strcmp(metric->name, "rmse") == 0 ? RECMF_SQUARED_ERROR : RECMF_ABSOLUTE_ERROR;
+	*column = metric->is_root ? RECMF_SQUARED_ERROR : RECMF_ABSOLUTE_ERROR;
 	return &e->predictions[0];
 }
 
-static double
-value_of(const RecmfValues *values, int64 row, int column, bool is_error)
+/* The columns of pairs. */
+enum
 {
-	const float *user = values->values + row * values->n_columns;
-
-	return is_error ? (double) user[column] / user[RECMF_PREDICTION_COLUMNS - 1] : user[column];
-}
+	PAIR_A,
+	PAIR_B,
+	PAIR_ROWS,
+	PAIR_COLUMNS
+};
 
 /*
- * Values of the users who have one with both: a, b and b - a, three columns.
- * The numbers of users are the same, since the test is.
+ * Values of the users who have one with both, and of errors the number of rows.
+ * The numbers of users are the same with both, since the test is.
  */
 static float *
 pair_users(const RecmfEvaluation *a, const RecmfEvaluation *b, const Metric *metric, int64 *n)
@@ -182,7 +185,7 @@ pair_users(const RecmfEvaluation *a, const RecmfEvaluation *b, const Metric *met
 	const RecmfValues *values_a = find_values(a, metric, &column_a);
 	const RecmfValues *values_b = find_values(b, metric, &column_b);
 	int64	   *row_of = (int64 *) palloc_extended(sizeof(int64) * (Size) Max(a->n_users, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	float	   *pairs = (float *) palloc_extended(sizeof(float) * 3 * (Size) Max(values_b->n_rows, 1), MCXT_ALLOC_HUGE);
+	float	   *pairs = (float *) palloc_extended(sizeof(float) * PAIR_COLUMNS * (Size) Max(values_b->n_rows, 1), MCXT_ALLOC_HUGE);
 	int64		i;
 
 	for (i = 0; i < values_a->n_rows; i++)
@@ -191,44 +194,52 @@ pair_users(const RecmfEvaluation *a, const RecmfEvaluation *b, const Metric *met
 	for (i = 0; i < values_b->n_rows; i++)
 	{
 		int64		other = row_of[values_b->user[i]];
-		double		value_a;
-		double		value_b;
+		const float *user_a = values_a->values + (other - 1) * values_a->n_columns;
+		const float *user_b = values_b->values + i * values_b->n_columns;
+		float	   *pair = pairs + PAIR_COLUMNS * *n;
 
-		if (other == 0)
+		if (other == 0 || isnan(user_a[column_a]) || isnan(user_b[column_b]))
 			continue;
-		value_a = value_of(values_a, other - 1, column_a, metric->is_error);
-		value_b = value_of(values_b, i, column_b, metric->is_error);
-		if (isnan(value_a) || isnan(value_b))
+		/* of other rows, if what was trained on differs */
+		if (metric->is_error && user_a[RECMF_PREDICTION_COLUMNS - 1] != user_b[RECMF_PREDICTION_COLUMNS - 1])
 			continue;
-		pairs[3 * *n] = (float) value_a;
-		pairs[3 * *n + 1] = (float) value_b;
-		pairs[3 * *n + 2] = (float) (value_b - value_a);
+		pair[PAIR_A] = user_a[column_a];
+		pair[PAIR_B] = user_b[column_b];
+		pair[PAIR_ROWS] = metric->is_error ? user_a[RECMF_PREDICTION_COLUMNS - 1] : 1;
 		(*n)++;
 	}
 	pfree(row_of);
 	return pairs;
 }
 
+/* By how much, of the other: " (+3.2%)". */
 static char *
-verdict(const char *a, const char *b, const Metric *metric, const rmf_estimate *difference, double mean_a,
-		const RecmfEvaluateOptions *options)
+relative(double difference, double other)
+{
+	return other != 0 && isfinite(difference / other) ? psprintf(" (%+.1f%%)", 100 * difference / fabs(other)) : "";
+}
+
+static char *
+verdict(const char *a, const char *b, const Metric *metric, const rmf_estimate *estimates, double confidence)
 {
 	const char *name = metric->k > 0 ? psprintf("%s@%d", metric->name, metric->k) : metric->name;
+	const rmf_estimate *difference = &estimates[2];
 	double		value = difference->value;
 	bool		b_is_better = metric->is_error ? value < 0 : value > 0;
-	char	   *relative = mean_a != 0 && isfinite(value / mean_a) ? psprintf(" (%+.1f%%)", 100 * value / fabs(mean_a)) : "";
-	double		percent = 100 * options->confidence;
+	double		percent = 100 * confidence;
 
 	if (isnan(value))
 		return pstrdup("Nobody has a value with both: there is nothing to compare.");
 	if (isnan(difference->low))
-		return psprintf("%s of \"%s\" less that of \"%s\" is %+.4f%s; there is no interval.", name, b, a, value, relative);
+		return psprintf("%s of \"%s\" less that of \"%s\" is %+.4f%s; there is no interval.", name, b, a, value,
+						relative(value, estimates[0].value));
 	if (difference->low <= 0 && difference->high >= 0)
 		return psprintf("No difference is shown: %s of \"%s\" less that of \"%s\" is %+.4f%s, "
 						"and with %.4g%% confidence between %+.4f and %+.4f.",
-						name, b, a, value, relative, percent, difference->low, difference->high);
+						name, b, a, value, relative(value, estimates[0].value), percent, difference->low, difference->high);
 	return psprintf("\"%s\" is better: its %s is %s by %.4f%s, with %.4g%% confidence by %.4f to %.4f.",
-					b_is_better ? b : a, name, metric->is_error ? "lower" : "higher", fabs(value), relative, percent,
+					b_is_better ? b : a, name, metric->is_error ? "lower" : "higher", fabs(value),
+					b_is_better ? relative(value, estimates[0].value) : relative(-value, estimates[1].value), percent,
 					Min(fabs(difference->low), fabs(difference->high)), Max(fabs(difference->low), fabs(difference->high)));
 }
 
@@ -242,7 +253,9 @@ put_number(Datum *values, bool *nulls, int column, double number)
 Datum
 recmf_compare_models(PG_FUNCTION_ARGS)
 {
-	static const rmf_statistic statistics[3] = {{0, -1, 0}, {1, -1, 0}, {2, -1, 0}};
+	rmf_statistic statistics[3] = {
+		{PAIR_A, PAIR_ROWS, 0, -1}, {PAIR_B, PAIR_ROWS, 0, -1}, {PAIR_B, PAIR_ROWS, 0, PAIR_A}
+	};
 	RecmfEvaluateOptions options = {0};
 	Metric		metric;
 	RecmfEvaluation *a;
@@ -299,8 +312,10 @@ recmf_compare_models(PG_FUNCTION_ARGS)
 	pairs = pair_users(a, b, &metric, &n);
 
 	bootstrap.n_users = n;
-	bootstrap.n_columns = 3;
+	bootstrap.n_columns = PAIR_COLUMNS;
 	bootstrap.values = pairs;
+	for (i = 0; i < 3; i++)
+		statistics[i].root = metric.is_root;
 	bootstrap.n_statistics = 3;
 	bootstrap.statistics = statistics;
 	bootstrap.n_resamples = options.resamples;
@@ -311,7 +326,11 @@ recmf_compare_models(PG_FUNCTION_ARGS)
 					   "take the interval");
 	differences = (double *) palloc_extended(sizeof(double) * (Size) Max(n, 1), MCXT_ALLOC_HUGE);
 	for (i = 0; i < n; i++)
-		differences[i] = pairs[3 * i + 2];
+	{
+		const float *pair = pairs + PAIR_COLUMNS * i;
+
+		differences[i] = ((double) pair[PAIR_B] - pair[PAIR_A]) / pair[PAIR_ROWS];
+	}
 	recmf_check_status(rmf_paired_test(n, differences, &paired, recmf_poll()), "test the difference");
 
 	MemoryContextSwitchTo(caller);
@@ -330,8 +349,8 @@ recmf_compare_models(PG_FUNCTION_ARGS)
 	values[OUT_B_BETTER] = Int64GetDatum(metric.is_error ? paired.n_negative : paired.n_positive);
 	values[OUT_A_BETTER] = Int64GetDatum(metric.is_error ? paired.n_positive : paired.n_negative);
 	values[OUT_VERDICT] = CStringGetTextDatum(verdict(recmf_text_argument(fcinfo, COMPARE_A),
-													  recmf_text_argument(fcinfo, COMPARE_B), &metric, &estimates[2],
-													  estimates[0].value, &options));
+													  recmf_text_argument(fcinfo, COMPARE_B), &metric, estimates,
+													  options.confidence));
 	tuple = heap_form_tuple(columns, values, nulls);
 	SPI_finish();
 	PG_RETURN_DATUM(HeapTupleGetDatum(tuple));

@@ -684,6 +684,24 @@ read_training(RecmfEvaluation *e, Pairs *seen)
 	}
 }
 
+static bool
+take_count(TupleTableSlot *slot, void *arg)
+{
+	*(int64 *) arg = DatumGetInt64(slot->tts_values[0]);
+	return true;
+}
+
+static void
+count_users(RecmfEvaluation *e, const Training *training)
+{
+	RecmfStatement statement = {0};
+
+	statement.search_path = training->search_path;
+	statement.text = psprintf("SELECT pg_catalog.count(DISTINCT s.%s) %s", quote_identifier(training->user_col),
+							  training->from);
+	run(&statement, take_count, &e->n_model_users);
+}
+
 static RecmfIdKind
 read_catalogue(RecmfEvaluation *e)
 {
@@ -705,6 +723,7 @@ read_catalogue(RecmfEvaluation *e)
 	if (reader.pairs.pairs != NULL)
 		pfree(reader.pairs.pairs);
 	e->popularity.count = counts;
+	count_users(e, &training);
 	return reader.user.kind;
 }
 

@@ -188,7 +188,7 @@ put_ranking(const Writer *writer, RecmfSystem system)
 	for (i = 0; i < n; i++)
 	{
 		statistics[i].numerator = i;
-		statistics[i].denominator = -1;
+		statistics[i].denominator = statistics[i].subtrahend = -1;
 	}
 	estimates = estimate(e, values, n, statistics);
 	for (i = 0; i < n - 1; i++)
@@ -222,6 +222,7 @@ put_predictions(const Writer *writer)
 		statistics[i].numerator = i;
 		statistics[i].denominator = RECMF_PREDICTION_COLUMNS - 1;
 		statistics[i].root = i % RECMF_ERRORS == RECMF_SQUARED_ERROR;
+		statistics[i].subtrahend = -1;
 	}
 	estimates = estimate(e, values, lengthof(statistics), statistics);
 	for (i = 0; i < (int) lengthof(statistics); i++)
@@ -235,7 +236,7 @@ put_probabilities(const Writer *writer)
 {
 	const RecmfEvaluation *e = writer->evaluation;
 	const RecmfValues *values = &e->probabilities[writer->segment];
-	const rmf_statistic statistics[2] = {{0, 2, 0}, {1, 2, 0}};
+	const rmf_statistic statistics[2] = {{0, 2, 0, -1}, {1, 2, 0, -1}};
 	rmf_estimate *estimates;
 	int			i;
 

@@ -54,12 +54,20 @@ add_user(int32_t n, const float *values, double weight, double *sum, double *cou
 }
 
 static double
-statistic_of(const rmf_statistic *statistic, const double *sum, const double *count)
+ratio_of(const rmf_statistic *statistic, int32_t numerator, const double *sum, const double *count)
 {
-	double		denominator = statistic->denominator < 0 ? count[statistic->numerator] : sum[statistic->denominator];
-	double		value = denominator > 0 ? sum[statistic->numerator] / denominator : NAN;
+	double		denominator = statistic->denominator < 0 ? count[numerator] : sum[statistic->denominator];
+	double		value = denominator > 0 ? sum[numerator] / denominator : NAN;
 
 	return statistic->root ? sqrt(value) : value;
+}
+
+static double
+statistic_of(const rmf_statistic *statistic, const double *sum, const double *count)
+{
+	double		value = ratio_of(statistic, statistic->numerator, sum, count);
+
+	return statistic->subtrahend < 0 ? value : value - ratio_of(statistic, statistic->subtrahend, sum, count);
 }
 
 /* NaN last, which are left out. */

@@ -18,12 +18,16 @@
 
 #include "rmf_status.h"
 
-/* sum of a column / sum of another, or / the number of users who have a value in it; its root on demand. */
+/*
+ * sum of a column / sum of another, or / the number of users who have a value in
+ * it; its root on demand; less the same of a third column on demand.
+ */
 typedef struct rmf_statistic
 {
 	int32_t		numerator;
 	int32_t		denominator;	/* a column, or -1 */
 	int32_t		root;			/* 0 or 1 */
+	int32_t		subtrahend;		/* a column, or -1 */
 } rmf_statistic;
 
 typedef struct rmf_estimate

@@ -141,11 +141,11 @@ test_bootstrap(void)
 		N = 400, C = 3, B = 2000
 	};
 	static float values[N * C];
-	const rmf_statistic statistics[] = {{0, -1, 0}, {1, 2, 0}, {1, 2, 1}};
-	rmf_bootstrap b = {N, C, values, 3, statistics, B, 0.95, 42};
+	const rmf_statistic statistics[] = {{0, -1, 0, -1}, {1, 2, 0, -1}, {1, 2, 1, -1}, {1, 2, 1, 2}};
+	rmf_bootstrap b = {N, C, values, 4, statistics, B, 0.95, 42};
 	double	   *workspace = allocate(sizeof(double) * rmf_bootstrap_workspace_size(&b));
-	rmf_estimate estimates[3];
-	rmf_estimate again[3];
+	rmf_estimate estimates[4];
+	rmf_estimate again[4];
 	counting_poll counter;
 	double		half;
 
@@ -165,6 +165,8 @@ test_bootstrap(void)
 	CHECK_NEAR(estimates[1].value, 4, 1e-12);
 	CHECK_NEAR(estimates[1].low, 4, 1e-12);
 	CHECK_NEAR(estimates[2].value, 2, 1e-12);
+	CHECK_NEAR(estimates[3].value, 1, 1e-12);
+	CHECK_NEAR(estimates[3].high, 1, 1e-12);
 
 	CHECK(rmf_bootstrap_run(&b, workspace, again, NULL) == RMF_OK && memcmp(estimates, again, sizeof(again)) == 0);
 	b.seed = 43;
@@ -192,7 +194,7 @@ test_coverage(void)
 		SAMPLES = 400, N = 100, B = 400
 	};
 	float		values[N];
-	const rmf_statistic statistic = {0, -1, 0};
+	const rmf_statistic statistic = {0, -1, 0, -1};
 	rmf_bootstrap b = {N, 1, values, 1, &statistic, B, 0.95, 1};
 	double	   *workspace = allocate(sizeof(double) * rmf_bootstrap_workspace_size(&b));
 	int			covered = 0;
