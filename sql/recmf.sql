@@ -935,6 +935,96 @@ IS 'the factor of an item in the active version of a model, or null for an unkno
 -- A/B tests
 ------------------------------------------------------------------------------
 
+CREATE FUNCTION ab_assign(
+	experiment text,
+	user_id bigint,
+	variants text[] DEFAULT '{control,treatment}',
+	weights double precision[] DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'recmf_ab_assign_integer'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10;
+
+COMMENT ON FUNCTION ab_assign(text, bigint, text[], double precision[])
+IS 'the variant of an experiment that a user sees, the same for ever';
+
+CREATE FUNCTION ab_assign(
+	experiment text,
+	user_id text,
+	variants text[] DEFAULT '{control,treatment}',
+	weights double precision[] DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'recmf_ab_assign_text'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10;
+
+COMMENT ON FUNCTION ab_assign(text, text, text[], double precision[])
+IS 'the variant of an experiment that a user sees, the same for ever';
+
+CREATE FUNCTION ab_assign(
+	experiment text,
+	user_id uuid,
+	variants text[] DEFAULT '{control,treatment}',
+	weights double precision[] DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'recmf_ab_assign_uuid'
+LANGUAGE C IMMUTABLE PARALLEL SAFE COST 10;
+
+COMMENT ON FUNCTION ab_assign(text, uuid, text[], double precision[])
+IS 'the variant of an experiment that a user sees, the same for ever';
+
+CREATE FUNCTION ab_report(
+	source text,
+	variant_col text DEFAULT 'variant',
+	user_col text DEFAULT 'user_id',
+	impressions_col text DEFAULT 'impressions',
+	clicks_col text DEFAULT 'clicks',
+	orders_col text DEFAULT 'orders',
+	revenue_col text DEFAULT 'revenue',
+	control text DEFAULT NULL,
+	confidence double precision DEFAULT 0.95,
+	sequential boolean DEFAULT false,
+	planned_users bigint DEFAULT NULL,
+	variants text[] DEFAULT NULL,
+	weights double precision[] DEFAULT NULL,
+	OUT metric text,
+	OUT variant text,
+	OUT users bigint,
+	OUT impressions double precision,
+	OUT clicks double precision,
+	OUT orders double precision,
+	OUT revenue double precision,
+	OUT value double precision,
+	OUT std_error double precision,
+	OUT difference double precision,
+	OUT relative_difference double precision,
+	OUT difference_low double precision,
+	OUT difference_high double precision,
+	OUT p_value double precision,
+	OUT sample_ratio_p_value double precision,
+	OUT verdict text)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'recmf_ab_report'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000 ROWS 10;
+
+COMMENT ON FUNCTION ab_report(text, text, text, text, text, text, text, text, double precision, boolean, bigint, text[], double precision[])
+IS 'what the variants of an A/B test did, and what they differ from the control by';
+
+CREATE FUNCTION ab_sample_size(
+	baseline double precision,
+	minimum_effect double precision,
+	power double precision DEFAULT 0.8,
+	confidence double precision DEFAULT 0.95,
+	std double precision DEFAULT NULL,
+	weights double precision[] DEFAULT NULL,
+	sequential boolean DEFAULT false,
+	OUT users bigint[],
+	OUT total bigint)
+RETURNS record
+AS 'MODULE_PATHNAME', 'recmf_ab_sample_size'
+LANGUAGE C IMMUTABLE PARALLEL SAFE;
+
+COMMENT ON FUNCTION ab_sample_size(double precision, double precision, double precision, double precision, double precision, double precision[], boolean)
+IS 'how many users each variant of an A/B test needs to find an effect';
+
 ------------------------------------------------------------------------------
 -- Report of a model
 ------------------------------------------------------------------------------

@@ -208,8 +208,8 @@ prepare(const char *statement, int n_args, Oid *types, int cursor_options)
 	return plan;
 }
 
-static int
-find_column(TupleDesc columns, const char *name, const char *option)
+int
+recmf_source_column(TupleDesc columns, const char *name, const char *option)
 {
 	StringInfoData list;
 	int			found = -1;
@@ -261,7 +261,7 @@ check_number_column(TupleDesc columns, const char *name, const char *option)
 
 	if (name == NULL)
 		return InvalidOid;
-	type = TupleDescAttr(columns, find_column(columns, name, option))->atttypid;
+	type = TupleDescAttr(columns, recmf_source_column(columns, name, option))->atttypid;
 	if (TypeCategory(getBaseType(type)) != TYPCATEGORY_NUMERIC)
 	{
 		bool		is_rating = strcmp(option, "rating_col") == 0;
@@ -277,19 +277,42 @@ check_number_column(TupleDesc columns, const char *name, const char *option)
 	return getBaseType(type);
 }
 
-RecmfSource *
-recmf_source_open(const char *text, const char *user_col, const char *item_col, const char *rating_col,
-				  const char *weight_col)
+/* Which of the two a text is. */
+static void
+resolve(RecmfSource *source, const char *text)
 {
 	static const char *const reading[] = {"select", "with", "values", "table", NULL};
-	RecmfSource *source = palloc0(sizeof(RecmfSource));
-	SPIPlanPtr	plan;
-	TupleDesc	columns;
 
 	if (first_word_is_one_of(text, reading))
 		source->query = recmf_single_select(pstrdup(text), "source", "Give a table, a view or a SELECT.");
 	else
 		source->table = find_relation(text);
+}
+
+char *
+recmf_source_resolve(const char *text, TupleDesc *columns)
+{
+	RecmfSource source = {0};
+	SPIPlanPtr	plan;
+	char	   *from;
+
+	resolve(&source, text);
+	from = recmf_source_from(&source);
+	plan = prepare(psprintf("SELECT * %s", from), 0, NULL, 0);
+	*columns = CreateTupleDescCopy(((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc);
+	SPI_freeplan(plan);
+	return from;
+}
+
+RecmfSource *
+recmf_source_open(const char *text, const char *user_col, const char *item_col, const char *rating_col,
+				  const char *weight_col)
+{
+	RecmfSource *source = palloc0(sizeof(RecmfSource));
+	SPIPlanPtr	plan;
+	TupleDesc	columns;
+
+	resolve(source, text);
 	source->search_path = pstrdup(GetConfigOption("search_path", false, false));
 	source->user_col = pstrdup(user_col);
 	source->item_col = pstrdup(item_col);
@@ -299,9 +322,9 @@ recmf_source_open(const char *text, const char *user_col, const char *item_col, 
 	plan = prepare(psprintf("SELECT * %s", recmf_source_from(source)), 0, NULL, 0);
 	columns = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc;
 
-	check_id_column(TupleDescAttr(columns, find_column(columns, user_col, "user_col")), "user_id",
+	check_id_column(TupleDescAttr(columns, recmf_source_column(columns, user_col, "user_col")), "user_id",
 					&source->user_type, &source->user_collation);
-	check_id_column(TupleDescAttr(columns, find_column(columns, item_col, "item_col")), "item_id",
+	check_id_column(TupleDescAttr(columns, recmf_source_column(columns, item_col, "item_col")), "item_id",
 					&source->item_type, &source->item_collation);
 	source->rating_type = check_number_column(columns, rating_col, "rating_col");
 	source->weight_type = check_number_column(columns, weight_col, "weight_col");

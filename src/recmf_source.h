@@ -7,6 +7,8 @@
 
 #include "postgres.h"
 
+#include "access/tupdesc.h"
+
 #include "recmf_dataset.h"
 
 typedef struct RecmfSource
@@ -52,6 +54,16 @@ extern void recmf_source_estimate(const RecmfSource *source, int64 *n_rows, int6
 
 /* A WARNING with the CREATE INDEX to run where one user's rows cannot be found fast. */
 extern void recmf_source_warn_slow_lookup(const RecmfSource *source);
+
+/*
+ * "FROM ... AS s" for a statement of ours over what "source" names, to be run
+ * under the caller's search_path, and the columns it has.  Errors as of
+ * recmf_source_open().  Inside SPI_connect().
+ */
+extern char *recmf_source_resolve(const char *source, TupleDesc *columns);
+
+/* The place of a column, from 0; else an error whose hint is to name it by "option". */
+extern int	recmf_source_column(TupleDesc columns, const char *name, const char *option);
 
 /*
  * The text of a single SELECT without its final semicolon; else an error, for

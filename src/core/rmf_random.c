@@ -100,3 +100,10 @@ rmf_random_normal(uint64_t key, uint64_t seed, double sd, int64_t n, float *out)
 			out[i + 1] = (float) (scale * y);
 	}
 }
+
+double
+rmf_exponential(uint64_t hash)
+{
+	/* the middle of one of 2^52 parts of 0..1 */
+	return -natural_log(((double) (hash >> 12) + 0.5) * 0x1p-52);
+}

@@ -25,4 +25,7 @@ extern uint64_t rmf_hash_bytes(const void *bytes, size_t length, uint64_t seed);
 /* n independent draws of N(0, sd^2) that depend on (key, seed) alone. */
 extern void rmf_random_normal(uint64_t key, uint64_t seed, double sd, int64_t n, float *out);
 
+/* The draw of the exponential distribution with mean 1 that a hash stands for; finite and not negative. */
+extern double rmf_exponential(uint64_t hash);
+
 #endif							/* RMF_RANDOM_H */

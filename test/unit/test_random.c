@@ -25,6 +25,10 @@ test_bits_are_fixed(void)
 	CHECK(rmf_hash_bytes("85123A", 6, 42) == UINT64_C(0x4C36127C4F517300));
 	CHECK(rmf_hash_bytes("0123456789abcdef!", 17, 42) == UINT64_C(0x967A63A8A9CED6E4));
 
+	CHECK(rmf_exponential(0) == 0x1.25e4f7b2737fap+5);
+	CHECK(rmf_exponential(UINT64_C(0xE220A8397B1DCDAF)) == 0x1.fc395e8aa0841p-4);
+	CHECK(rmf_exponential(UINT64_MAX) == 0x1p-53);
+
 	rmf_random_normal(7, 42, 0.1, 7, drawn);
 	for (int i = 0; i < 7; i++)
 		CHECK(drawn[i] == expected[i]);
@@ -105,6 +109,33 @@ test_distribution(void)
 	free(drawn);
 }
 
+/* The part of hashes whose draw is above x is e^-x. */
+static void
+test_exponential(void)
+{
+	enum
+	{
+		N = 1000000
+	};
+	double		sum = 0;
+	int			above_one = 0,
+				above_three = 0;
+
+	for (uint64_t i = 0; i < N; i++)
+	{
+		double		x = rmf_exponential(rmf_mix64(i));
+
+		sum += x;
+		above_one += x > 1;
+		above_three += x > 3;
+	}
+	CHECK_NEAR(sum / N, 1, 0.005);
+	CHECK_NEAR((double) above_one / N, 0.367879, 0.0025);
+	CHECK_NEAR((double) above_three / N, 0.049787, 0.0011);
+	for (double x = 0.37; x < 36; x += 0.37)
+		CHECK_NEAR(rmf_exponential((uint64_t) (exp(-x) * 0x1p63) * 2), x, 1e-8 + exp(x - 36));
+}
+
 static void
 test_streams(void)
 {
@@ -154,6 +185,7 @@ main(void)
 	test_bits_are_fixed();
 	test_hash();
 	test_distribution();
+	test_exponential();
 	test_streams();
 	return unit_report("random");
 }
