@@ -318,12 +318,7 @@ recmf_compare_models(PG_FUNCTION_ARGS)
 		statistics[i].root = metric.is_root;
 	bootstrap.n_statistics = 3;
 	bootstrap.statistics = statistics;
-	bootstrap.n_resamples = options.resamples;
-	bootstrap.confidence = options.confidence;
-	bootstrap.seed = options.seed;
-	recmf_check_status(rmf_bootstrap_run(&bootstrap, (double *) palloc_extended(sizeof(double) * rmf_bootstrap_workspace_size(&bootstrap), MCXT_ALLOC_HUGE),
-										 estimates, recmf_poll()),
-					   "take the interval");
+	recmf_bootstrap(&options, &bootstrap, estimates);
 	differences = (double *) palloc_extended(sizeof(double) * (Size) Max(n, 1), MCXT_ALLOC_HUGE);
 	for (i = 0; i < n; i++)
 	{

@@ -51,8 +51,9 @@ compare_k(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-int32 *
-recmf_k_array(ArrayType *array, int *n)
+/* Each k of an array once, ascending, or an error. */
+static int32 *
+k_array(ArrayType *array, int *n)
 {
 	Datum	   *elements;
 	bool	   *nulls;
@@ -94,8 +95,8 @@ require(FunctionCallInfo fcinfo, int number, const char *name)
 				 errmsg("%s must not be null", name)));
 }
 
-void
-recmf_evaluate_options(FunctionCallInfo fcinfo, RecmfEvaluateOptions *options)
+static void
+read_options(FunctionCallInfo fcinfo, RecmfEvaluateOptions *options)
 {
 	memset(options, 0, sizeof(RecmfEvaluateOptions));
 	require(fcinfo, EVALUATE_TEST, "test_source");
@@ -104,7 +105,7 @@ recmf_evaluate_options(FunctionCallInfo fcinfo, RecmfEvaluateOptions *options)
 	require(fcinfo, EVALUATE_CONFIDENCE, "confidence");
 	require(fcinfo, EVALUATE_SEED, "seed");
 	options->test_source = recmf_text_argument(fcinfo, EVALUATE_TEST);
-	options->k = recmf_k_array(PG_GETARG_ARRAYTYPE_P(EVALUATE_K), &options->n_k);
+	options->k = k_array(PG_GETARG_ARRAYTYPE_P(EVALUATE_K), &options->n_k);
 	options->user_col = recmf_text_argument(fcinfo, EVALUATE_USER_COL);
 	options->item_col = recmf_text_argument(fcinfo, EVALUATE_ITEM_COL);
 	options->rating_col = recmf_text_argument(fcinfo, EVALUATE_RATING_COL);
@@ -165,7 +166,7 @@ recmf_evaluate_model(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
-	recmf_evaluate_options(fcinfo, &options);
+	read_options(fcinfo, &options);
 	subject.model = recmf_model_lookup(recmf_text_argument(fcinfo, 0));
 	return evaluate(fcinfo, &subject, &options);
 }
@@ -181,7 +182,7 @@ recmf_evaluate_value(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	recmf_mf_model_get(fcinfo, 0, &view);
 	SPI_connect();
-	recmf_evaluate_options(fcinfo, &options);
+	read_options(fcinfo, &options);
 	subject.value = &view;
 	return evaluate(fcinfo, &subject, &options);
 }
@@ -195,7 +196,7 @@ recmf_evaluate_lists(PG_FUNCTION_ARGS)
 	require(fcinfo, 0, "lists");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	SPI_connect();
-	recmf_evaluate_options(fcinfo, &options);
+	read_options(fcinfo, &options);
 	if (options.train_source == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

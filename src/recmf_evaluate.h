@@ -184,10 +184,6 @@ extern RecmfEvaluation *recmf_evaluation_read(const RecmfSubject *subject, const
 /* Ranks and predicts: fills the results. */
 extern void recmf_evaluation_run(RecmfEvaluation *evaluation);
 
-/* Places, of one user's held-out items in the catalogue, and a list; what they are worth goes into the results. */
-extern void recmf_evaluation_take_ranking(RecmfEvaluation *evaluation, RecmfSystem system, int32 user,
-										  const int32 *place, int32 n_list, const int32 *list, int64 n_candidates);
-
 /* Whether only some candidates are ranked. */
 extern bool recmf_evaluation_is_sampled(const RecmfEvaluation *evaluation);
 
@@ -197,16 +193,10 @@ extern int	recmf_evaluation_column(const RecmfEvaluation *evaluation, const char
 /* Rows (segment, system, metric, k, value, low, high, n, candidates). */
 extern void recmf_evaluation_put(const RecmfEvaluation *evaluation, ReturnSetInfo *result);
 
+/* Estimates and intervals as the options say; those fields of the bootstrap are set here. */
+extern void recmf_bootstrap(const RecmfEvaluateOptions *options, rmf_bootstrap *bootstrap, rmf_estimate *estimates);
+
 /* Room for another row, all NaN. */
 extern float *recmf_values_add(RecmfEvaluation *evaluation, RecmfValues *values, int32 user);
-
-/*
- * Options from the arguments of a call, by their names in the function's
- * declaration, with what is wrong with them as errors.
- */
-extern void recmf_evaluate_options(FunctionCallInfo fcinfo, RecmfEvaluateOptions *options);
-
-/* One row of each k of an array, ascending, or an error. */
-extern int32 *recmf_k_array(ArrayType *array, int *n);
 
 #endif							/* RECMF_EVALUATE_H */

@@ -47,6 +47,7 @@ typedef struct Run
 	int32	   *sorted;
 	char	   *of;				/* whether one is of a segment */
 	double	   *diversity;
+	double	   *sum;			/* of factors */
 	double	   *scores;
 	int32	   *drawn;
 	int32	   *listed_by;		/* by item: one more than the user in whose list it was last */
@@ -152,7 +153,8 @@ set_list_columns(const Run *run, RecmfSystem system, float *values, int32 n_list
 
 	n_list = Min(n_list, run->most_k);
 	if (e->item_rows != NULL)
-		rmf_measure_diversity(n_list, list, e->problem.factors, e->directions, run->diversity);
+		rmf_measure_diversity(n_list, list, e->problem.factors, e->directions, run->sum,
+							  run->diversity);
 	for (i = 0; i < e->options.n_k; i++)
 	{
 		int32		k = Min(e->options.k[i], n_list);
@@ -706,6 +708,7 @@ recmf_evaluation_run(RecmfEvaluation *e)
 	run->of = (char *) MemoryContextAllocHuge(e->context, most_held);
 	run->list = (int32 *) MemoryContextAlloc(e->context, sizeof(int32) * run->most_k);
 	run->popular = (int32 *) MemoryContextAlloc(e->context, sizeof(int32) * run->most_k);
+	run->sum = (double *) MemoryContextAlloc(e->context, sizeof(double) * (e->problem.factors + 1));
 	run->diversity = (double *) MemoryContextAlloc(e->context, sizeof(double) * run->most_k);
 
 	for (i = 0; i < RECMF_N_RANKING; i++)

@@ -11,6 +11,7 @@
 #include "utils/memutils.h"
 
 #include "core/rmf_measures.h"
+#include "recmf_blas.h"
 #include "recmf_evaluate.h"
 #include "recmf_status.h"
 
@@ -132,24 +133,34 @@ put(const Writer *writer, RecmfSystem system, const char *metric, int32 k, const
 	tuplestore_putvalues(writer->result->setResult, writer->result->setDesc, values, nulls);
 }
 
+void
+recmf_bootstrap(const RecmfEvaluateOptions *options, rmf_bootstrap *bootstrap, rmf_estimate *estimates)
+{
+	void	   *memory;
+
+	bootstrap->n_resamples = options->resamples;
+	bootstrap->confidence = options->confidence;
+	bootstrap->seed = options->seed;
+	if (options->resamples > 0)
+		recmf_blas_check_once();
+	memory = palloc_extended(RMF_ALIGNMENT + rmf_bootstrap_workspace_size(bootstrap), MCXT_ALLOC_HUGE);
+	recmf_check_status(rmf_bootstrap_run(bootstrap, (void *) TYPEALIGN(RMF_ALIGNMENT, memory), estimates, recmf_poll()),
+					   "take the intervals");
+	pfree(memory);
+}
+
 static rmf_estimate *
 estimate(const RecmfEvaluation *e, const RecmfValues *values, int n, const rmf_statistic *statistics)
 {
 	rmf_bootstrap bootstrap = {0};
 	rmf_estimate *estimates = (rmf_estimate *) palloc(sizeof(rmf_estimate) * n);
-	double	   *workspace;
 
 	bootstrap.n_users = values->n_rows;
 	bootstrap.n_columns = values->n_columns;
 	bootstrap.values = values->values;
 	bootstrap.n_statistics = n;
 	bootstrap.statistics = statistics;
-	bootstrap.n_resamples = e->options.resamples;
-	bootstrap.confidence = e->options.confidence;
-	bootstrap.seed = e->options.seed;
-	workspace = (double *) palloc_extended(sizeof(double) * rmf_bootstrap_workspace_size(&bootstrap), MCXT_ALLOC_HUGE);
-	recmf_check_status(rmf_bootstrap_run(&bootstrap, workspace, estimates, recmf_poll()), "take the intervals");
-	pfree(workspace);
+	recmf_bootstrap(&e->options, &bootstrap, estimates);
 	return estimates;
 }
 

@@ -50,11 +50,11 @@ typedef struct rmf_bootstrap
 	uint64_t	seed;
 } rmf_bootstrap;
 
-/* In doubles. */
+/* Bytes, aligned to RMF_ALIGNMENT. */
 extern size_t rmf_bootstrap_workspace_size(const rmf_bootstrap *bootstrap);
 
-/* estimates: n_statistics.  One user has no interval. */
-extern rmf_status rmf_bootstrap_run(const rmf_bootstrap *bootstrap, double *workspace, rmf_estimate *estimates,
+/* estimates: n_statistics.  One user has no interval.  Needs the BLAS (rmf_blas.h) where there are resamples. */
+extern rmf_status rmf_bootstrap_run(const rmf_bootstrap *bootstrap, void *workspace, rmf_estimate *estimates,
 									const rmf_poll *poll);
 
 #endif							/* RMF_BOOTSTRAP_H */

@@ -60,18 +60,25 @@ rmf_auc(int64_t n_relevant, int64_t n_placed, const int32_t *place, const char *
 	return won / ((double) n_relevant * (double) n_others);
 }
 
+/* The cosines of an item with all before it are one product, with their sum. */
 void
-rmf_measure_diversity(int32_t n, const int32_t *list, int32_t dimensions, const float *rows, double *out)
+rmf_measure_diversity(int32_t n, const int32_t *list, int32_t dimensions, const float *rows, double *sum, double *out)
 {
-	double		distances = 0;
+	double		cosines = 0;
 
+	for (int32_t j = 0; j < dimensions; j++)
+		sum[j] = 0;
 	for (int32_t i = 0; i < n; i++)
 	{
 		const float *row = rows + (size_t) list[i] * (size_t) dimensions;
+		double		pairs = (double) i * (i + 1) / 2;
 
-		for (int32_t j = 0; j < i; j++)
-			distances += 1 - rmf_dot(dimensions, row, rows + (size_t) list[j] * (size_t) dimensions);
-		out[i] = i == 0 ? NAN : distances / ((double) i * (i + 1) / 2);
+		for (int32_t j = 0; j < dimensions; j++)
+		{
+			cosines += sum[j] * (double) row[j];
+			sum[j] += (double) row[j];
+		}
+		out[i] = i == 0 ? NAN : 1 - cosines / pairs;
 	}
 }
 

@@ -40,9 +40,10 @@ extern double rmf_auc(int64_t n_relevant, int64_t n_placed, const int32_t *place
 /*
  * The mean cosine distance between two items of a list of n, for each of its
  * heads: out[m] of the first m + 1, NaN for the first alone.  rows: of norm 1 or
- * 0, stride floats apart.
+ * 0; sum: room for dimensions.
  */
-extern void rmf_measure_diversity(int32_t n, const int32_t *list, int32_t dimensions, const float *rows, double *out);
+extern void rmf_measure_diversity(int32_t n, const int32_t *list, int32_t dimensions, const float *rows, double *sum,
+								  double *out);
 
 /*
  * Self-information of an item in bits: -log2 of the share of users who have it.

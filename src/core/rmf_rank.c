@@ -23,8 +23,8 @@
 #include "rmf_vector.h"
 
 /* Users whose scores are made at once, and items: what they need stays in the second cache. */
-#define USERS_AT_ONCE 64
-#define BLOCK_ITEMS 768
+#define USERS_AT_ONCE 192
+#define BLOCK_ITEMS 512
 
 /* How many products are made between two polls. */
 #define POLL_PRODUCTS (1 << 26)

@@ -85,13 +85,14 @@ test_lists(void)
 	const int32_t order[] = {0, 1, 2, 3, 4, 5};
 	const int32_t exposure[] = {0, 3, 1, 0};
 	int32_t		sorted[4];
+	double		sum[2];
 	double		out[5];
 	double		coverage,
 				gini;
 	char		tail[6];
 
 	/* distances: (0,1) 1; (0,2) 0, (1,2) 1; (0,3) 2, (1,3) 1, (2,3) 2; with a zero row 1 each */
-	rmf_measure_diversity(5, list, 2, rows, out);
+	rmf_measure_diversity(5, list, 2, rows, sum, out);
 	CHECK(isnan(out[0]));
 	CHECK_NEAR(out[1], 1, 1e-12);
 	CHECK_NEAR(out[2], 2.0 / 3, 1e-12);
@@ -143,7 +144,7 @@ test_bootstrap(void)
 	static float values[N * C];
 	const rmf_statistic statistics[] = {{0, -1, 0, -1}, {1, 2, 0, -1}, {1, 2, 1, -1}, {1, 2, 1, 2}};
 	rmf_bootstrap b = {N, C, values, 4, statistics, B, 0.95, 42};
-	double	   *workspace = allocate(sizeof(double) * rmf_bootstrap_workspace_size(&b));
+	void	   *workspace = allocate(rmf_bootstrap_workspace_size(&b));
 	rmf_estimate estimates[4];
 	rmf_estimate again[4];
 	counting_poll counter;
@@ -196,7 +197,7 @@ test_coverage(void)
 	float		values[N];
 	const rmf_statistic statistic = {0, -1, 0, -1};
 	rmf_bootstrap b = {N, 1, values, 1, &statistic, B, 0.95, 1};
-	double	   *workspace = allocate(sizeof(double) * rmf_bootstrap_workspace_size(&b));
+	void	   *workspace = allocate(rmf_bootstrap_workspace_size(&b));
 	int			covered = 0;
 
 	for (uint64_t s = 0; s < SAMPLES; s++)
