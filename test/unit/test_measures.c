@@ -107,7 +107,9 @@ test_lists(void)
 	rmf_measure_exposure(4, exposure, sorted, &coverage, &gini);
 	CHECK_NEAR(coverage, 0.5, 0);
 	CHECK_NEAR(gini, 0.625, 1e-12);
-	rmf_measure_exposure(2, exposure + 3, sorted, &coverage, &gini);
+	rmf_measure_exposure(2, exposure + 2, sorted, &coverage, &gini);
+	CHECK_NEAR(coverage, 0.5, 0);
+	CHECK_NEAR(gini, 0.5, 1e-12);
 	rmf_measure_exposure(0, exposure, sorted, &coverage, &gini);
 	CHECK(isnan(coverage) && isnan(gini));
 
