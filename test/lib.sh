@@ -269,3 +269,17 @@ make_bench_server()
 	psql() { "$PGBIN/psql" -X -q -d bench -v ON_ERROR_STOP=1 "$@"; }
 	psql -c 'CREATE EXTENSION recmf'
 }
+
+# bare_product PROCESSES USERS ITEMS FACTORS: seconds of the bare matrix product, by
+# so many processes that share the users (the slowest one's), for a benchmark that
+# has made the goal bench-recommend-all-program.
+bare_product()
+{
+	local process
+
+	for process in $(seq "$1"); do
+		build/bench/build/unit-*/bench_recommend_all --users $((($2 + $1 - 1) / $1)) --items "$3" --factors "$4" \
+			--only sgemm &
+	done | sort -g | tail -1
+	wait
+}

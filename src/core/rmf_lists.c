@@ -2,8 +2,7 @@
  * rmf_lists.c
  *	  Lists of items by user: see rmf_lists.h.
  *
- * A counting sort by user, then each user's by a heap: items and tags are sorted
- * together, as one number of 64 bits in the two arrays' place.
+ * A counting sort by user, then each user's by a heap.
  */
 #include <string.h>
 

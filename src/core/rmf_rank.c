@@ -90,43 +90,9 @@ rmf_rank_workspace_size(int32_t n_users, int64_t n_numbers)
 
 /* Falling score, then as they came. */
 static inline int
-comes_before(const ranked *a, const ranked *b)
+comes_before(ranked a, ranked b)
 {
-	return a->score != b->score ? a->score > b->score : a->held < b->held;
-}
-
-/* A heap with the last at the root, taken apart. */
-static void
-sort_ranked(ranked *x, int64_t n)
-{
-	for (int64_t start = n / 2, end = n; end > 1;)
-	{
-		ranked		moved;
-		int64_t		hole;
-
-		if (start > 0)
-			moved = x[hole = --start];
-		else
-		{
-			moved = x[--end];
-			x[end] = x[0];
-			hole = 0;
-		}
-		for (;;)
-		{
-			int64_t		child = 2 * hole + 1;
-
-			if (child >= end)
-				break;
-			if (child + 1 < end && comes_before(&x[child], &x[child + 1]))
-				child++;
-			if (!comes_before(&moved, &x[child]))
-				break;
-			x[hole] = x[child];
-			hole = child;
-		}
-		x[hole] = moved;
-	}
+	return a.score != b.score ? a.score > b.score : a.held < b.held;
 }
 
 static void
@@ -153,7 +119,7 @@ start_user(const rmf_rank_items *items, const rmf_rank_users *users, int32_t u, 
 		r->count = 0;
 		masked[j] = item;
 	}
-	sort_ranked(w->ranked + first, n_held);
+	RMF_SORT(ranked, w->ranked + first, n_held, comes_before);
 	if (n_seen > 0)
 		memcpy(masked + n_held, users->seen + users->seen_start[u], sizeof(int32_t) * (size_t) n_seen);
 	rmf_sort_numbers(masked, n_held + n_seen);
@@ -251,7 +217,6 @@ rmf_rank_scores(int64_t n_held, int64_t n_scores, const double *score, int32_t *
  * Popularity
  */
 
-/* Falling count, equal ones by number: a heap in the output, as of rmf_best.h. */
 void
 rmf_popularity_build(rmf_popularity *popularity)
 {
@@ -259,38 +224,11 @@ rmf_popularity_build(rmf_popularity *popularity)
 	int32_t    *order = popularity->order;
 	int32_t		n = popularity->n;
 
-#define AFTER(a, b) (count[a] != count[b] ? count[a] < count[b] : (a) > (b))
+#define MORE_POPULAR(a, b) (count[a] != count[b] ? count[a] > count[b] : (a) < (b))
 	for (int32_t i = 0; i < n; i++)
 		order[i] = i;
-	for (int64_t start = n / 2, end = n; end > 1;)
-	{
-		int32_t		moved;
-		int64_t		hole;
-
-		if (start > 0)
-			moved = order[hole = --start];
-		else
-		{
-			moved = order[--end];
-			order[end] = order[0];
-			hole = 0;
-		}
-		for (;;)
-		{
-			int64_t		child = 2 * hole + 1;
-
-			if (child >= end)
-				break;
-			if (child + 1 < end && AFTER(order[child + 1], order[child]))
-				child++;
-			if (!AFTER(order[child], moved))
-				break;
-			order[hole] = order[child];
-			hole = child;
-		}
-		order[hole] = moved;
-	}
-#undef AFTER
+	RMF_SORT(int32_t, order, n, MORE_POPULAR);
+#undef MORE_POPULAR
 	for (int32_t i = n; i > 0; i--)
 	{
 		int32_t		item = order[i - 1];

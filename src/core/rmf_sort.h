@@ -7,38 +7,52 @@
 
 #include <stdint.h>
 
-/* Ascending: a heap with the largest at the root, taken apart. */
+/*
+ * Sorts x[0..n): a heap with the last at the root, taken apart.  "comes_before"
+ * is a macro or an inline function of two elements.
+ */
+#define RMF_SORT(type, x, n, comes_before) \
+	do \
+	{ \
+		type	   *rmf_x = (x); \
+\
+		for (int64_t rmf_start = (n) / 2, rmf_end = (n); rmf_end > 1;) \
+		{ \
+			type		rmf_moved; \
+			int64_t		rmf_hole; \
+\
+			if (rmf_start > 0) \
+				rmf_moved = rmf_x[rmf_hole = --rmf_start]; \
+			else \
+			{ \
+				rmf_moved = rmf_x[--rmf_end]; \
+				rmf_x[rmf_end] = rmf_x[0]; \
+				rmf_hole = 0; \
+			} \
+			for (;;) \
+			{ \
+				int64_t		rmf_child = 2 * rmf_hole + 1; \
+\
+				if (rmf_child >= rmf_end) \
+					break; \
+				if (rmf_child + 1 < rmf_end && comes_before(rmf_x[rmf_child], rmf_x[rmf_child + 1])) \
+					rmf_child++; \
+				if (!comes_before(rmf_moved, rmf_x[rmf_child])) \
+					break; \
+				rmf_x[rmf_hole] = rmf_x[rmf_child]; \
+				rmf_hole = rmf_child; \
+			} \
+			rmf_x[rmf_hole] = rmf_moved; \
+		} \
+	} while (0)
+
+/* Ascending. */
 static inline void
 rmf_sort_numbers(int32_t *x, int64_t n)
 {
-	for (int64_t start = n / 2, end = n; end > 1;)
-	{
-		int32_t		moved;
-		int64_t		hole;
-
-		if (start > 0)
-			moved = x[hole = --start];
-		else
-		{
-			moved = x[--end];
-			x[end] = x[0];
-			hole = 0;
-		}
-		for (;;)
-		{
-			int64_t		child = 2 * hole + 1;
-
-			if (child >= end)
-				break;
-			if (child + 1 < end && x[child] < x[child + 1])
-				child++;
-			if (x[child] <= moved)
-				break;
-			x[hole] = x[child];
-			hole = child;
-		}
-		x[hole] = moved;
-	}
+#define RMF_LESS(a, b) ((a) < (b))
+	RMF_SORT(int32_t, x, n, RMF_LESS);
+#undef RMF_LESS
 }
 
 /* The place of x among n ascending numbers: how many are smaller. */

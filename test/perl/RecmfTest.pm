@@ -13,7 +13,7 @@ use Time::HiRes ();
 
 our @EXPORT = qw(new_node data_file load_xz load_orders split_orders measured sqlstate_of
 	taste_table fingerprint relations_of mips_functions leftovers leftovers_are start_sql
-	wait_until_active cancel_and_wait signal_when open_session ask close_session readme_blocks run_blocks);
+	wait_until_active cancel_and_wait check_cancel signal_when open_session ask close_session readme_blocks run_blocks);
 
 # A running server with the extension in database postgres.
 sub new_node
@@ -255,6 +255,22 @@ sub cancel_and_wait
 	kill('INT', $pid) or die "$session->{name} has ended: $session->{output}";
 	$session->{run}->finish;
 	return Time::HiRes::time() - $started;
+}
+
+# Tests: a statement that is cancelled some time after it has begun ends within a
+# second and leaves nothing but what leftovers() has counted before.
+sub check_cancel
+{
+	my ($node, $nothing, $name, $sql, $delay) = @_;
+	my $session = start_sql($node, 'cancelled', $sql);
+
+	wait_until_active($node, $session, undef);
+	Time::HiRes::sleep($delay);
+	my $seconds = cancel_and_wait($node, $session);
+	cmp_ok($seconds, '<', 1, sprintf('%s: cancelled in time (%.2f s)', $name, $seconds));
+	like($session->{output}, qr/ERROR:\s+57014: /, "$name: the error is query_canceled");
+	leftovers_are($node, $nothing, "$name: nothing is left of it");
+	return;
 }
 
 # A session that stays: open_session(), then ask() each statement, which returns

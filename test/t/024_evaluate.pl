@@ -53,30 +53,16 @@ leftovers_are($node, $nothing, 'success: nothing is left of it');
 $node->safe_psql('postgres', q{
 CREATE FUNCTION slow(integer) RETURNS integer LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.0002); RETURN $1; END'});
 
-sub check_cancel
-{
-	my ($name, $sql, $delay) = @_;
-	my $cancelled = start_sql($node, 'cancelled', $sql);
-
-	wait_until_active($node, $cancelled, undef);
-	sleep($delay);
-	my $seconds = cancel_and_wait($node, $cancelled);
-	cmp_ok($seconds, '<', 1, sprintf('%s: cancelled in time (%.2f s)', $name, $seconds));
-	like($cancelled->{output}, qr/ERROR:\s+57014: /, "$name: the error is query_canceled");
-	leftovers_are($node, $nothing, "$name: nothing is left of it");
-	return;
-}
-
 # the read of the test, the ranking (repeated, so that it lasts), the resamples
-check_cancel('the test is read', q{SELECT count(*) FROM evaluate_model('shop', 'SELECT user_id, slow(item_id) AS item_id FROM test')}, 0.5);
+check_cancel($node, $nothing, 'the test is read', q{SELECT count(*) FROM evaluate_model('shop', 'SELECT user_id, slow(item_id) AS item_id FROM test')}, 0.5);
 my $often = q{SELECT count(*) FROM generate_series(1, 20) g, LATERAL evaluate_model('shop', 'test', ARRAY[10 + g], resamples => 0)};
 for my $delay (0.2, 0.7, 1.5)
 {
-	check_cancel("ranking, after $delay s", $often, $delay);
-	check_cancel("ranking, one process, after $delay s", "BEGIN; SET LOCAL recmf.max_parallel_workers = 0; $often", $delay);
+	check_cancel($node, $nothing, "ranking, after $delay s", $often, $delay);
+	check_cancel($node, $nothing, "ranking, one process, after $delay s", "BEGIN; SET LOCAL recmf.max_parallel_workers = 0; $often", $delay);
 }
-check_cancel('many resamples', q{SELECT count(*) FROM evaluate_model('shop', 'test', resamples => 100000)}, 4);
-check_cancel('a comparison', q{SELECT compare_models('shop', 'shop', 'test', resamples => 100000)}, 4);
+check_cancel($node, $nothing, 'many resamples', q{SELECT count(*) FROM evaluate_model('shop', 'test', resamples => 100000)}, 4);
+check_cancel($node, $nothing, 'a comparison', q{SELECT compare_models('shop', 'shop', 'test', resamples => 100000)}, 4);
 my ($state) = sqlstate_of($node,
 	q{SELECT count(*) FROM evaluate_model('shop', 'SELECT user_id, 1 / (user_id - 19000) AS item_id FROM test')});
 is($state, '22012', 'an error of a statement inside is the error of the call');

@@ -29,24 +29,11 @@ psql -v factors="$FACTORS" -o /dev/null <<-'EOF'
 	SELECT FROM train_model('m', 'train', rating_col => NULL, factors => :factors);
 	EOF
 read -r users items < <(psql -At -F ' ' -c "SELECT n_users, n_items FROM recmf_models WHERE active")
-program=$(echo build/bench/build/unit-*/bench_recommend_all)
-
-# The slowest of so many processes that share the users.
-product()
-{
-	local processes=$1 p
-
-	for p in $(seq "$processes"); do
-		"$program" --users $(((users + processes - 1) / processes)) --items "$items" --factors "$FACTORS" --only sgemm &
-	done | sort -g | tail -1
-	wait
-}
-
 say "$("$PG_CONFIG" --version), $users users, $items items, $FACTORS factors, $(nproc) processors" "" \
 	"processes   product  no intervals  intervals   ratios"
 for processes in 1 2; do
 	for _ in $(seq "$TRIES"); do
-		bare=$(product "$processes")
+		bare=$(bare_product "$processes" "$users" "$items" "$FACTORS")
 		psql -At -F ' ' -v workers=$((processes - 1)) -v bare="$bare" -v processes="$processes" <<-'EOF' |
 			SET recmf.max_parallel_workers = :workers;
 			SELECT clock_timestamp() AS start \gset

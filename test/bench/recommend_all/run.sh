@@ -41,24 +41,11 @@ psql -v factors="$FACTORS" -o /dev/null <<-'EOF'
 	SELECT FROM train_model('m', 'ratings', factors => :factors, iterations => 5);
 EOF
 read -r users items < <(psql -At -F ' ' -c "SELECT n_users, n_items FROM recmf_models WHERE active")
-program=$(echo build/bench/build/unit-*/bench_recommend_all)
-
-# The slowest of so many processes that share the users.
-product()
-{
-	local processes=$1 p
-
-	for p in $(seq "$processes"); do
-		"$program" --users $(((users + processes - 1) / processes)) --items "$items" --factors "$FACTORS" --only sgemm &
-	done | sort -g | tail -1
-	wait
-}
-
 say "$("$PG_CONFIG" --version), $users users, $items items, $FACTORS factors, $(psql -Atc 'SELECT count(*) FROM ratings') ratings, $(nproc) processors" "" \
 	"processes   product   without      with  no index       ratios"
 for processes in 1 2; do
 	for _ in $(seq "$TRIES"); do
-		bare=$(product "$processes")
+		bare=$(bare_product "$processes" "$users" "$items" "$FACTORS")
 		psql -At -F ' ' -v workers=$((processes - 1)) -v bare="$bare" -v processes="$processes" <<-'EOF' |
 			SET jit = off;
 			SET max_parallel_workers_per_gather = 0;
@@ -81,4 +68,4 @@ for processes in 1 2; do
 done
 
 say "" "one process, the core alone"
-"$program" --users "$users" --items "$items" --factors "$FACTORS" --tries 1
+build/bench/build/unit-*/bench_recommend_all --users "$users" --items "$items" --factors "$FACTORS" --tries 1
