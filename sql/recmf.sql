@@ -1183,3 +1183,18 @@ LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000;
 
 COMMENT ON FUNCTION compare_models(text, text, text, text, integer, text, text, text, double precision, text, integer, double precision, bigint)
 IS 'whether one of two models, or lists, is better on the same users: difference, interval, tests on pairs, and a verdict in words';
+
+CREATE FUNCTION model_report(
+	model text DEFAULT NULL,
+	metrics jsonb DEFAULT NULL,
+	item_names text DEFAULT NULL,
+	k integer DEFAULT 10,
+	max_users integer DEFAULT 10000,
+	exclude_seen boolean DEFAULT true,
+	title text DEFAULT NULL)
+RETURNS text
+AS 'MODULE_PATHNAME', 'recmf_model_report'
+LANGUAGE C STABLE PARALLEL RESTRICTED COST 1000000;
+
+COMMENT ON FUNCTION model_report(text, jsonb, text, integer, integer, boolean, text)
+IS 'a page of HTML about a model: training, factors, coverage, examples, drift, and metrics that are given';

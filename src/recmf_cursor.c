@@ -132,3 +132,12 @@ recmf_cursor_close(RecmfCursor *cursor)
 		pfree(cursor->search_path);
 	pfree(cursor);
 }
+
+void
+recmf_cursor_run(const RecmfStatement *statement, RecmfRowTaker take, void *arg)
+{
+	RecmfCursor *cursor = recmf_cursor_open(statement);
+
+	(void) recmf_cursor_fetch(cursor, FETCH_ALL, take, arg);
+	recmf_cursor_close(cursor);
+}

@@ -34,4 +34,7 @@ extern int64 recmf_cursor_fetch(RecmfCursor *cursor, int64 count, RecmfRowTaker 
 
 extern void recmf_cursor_close(RecmfCursor *cursor);
 
+/* All rows of a statement that is run once: opened, fetched and closed. */
+extern void recmf_cursor_run(const RecmfStatement *statement, RecmfRowTaker take, void *arg);
+
 #endif							/* RECMF_CURSOR_H */

@@ -169,7 +169,7 @@ static void
 put_exposure(const Writer *writer, RecmfSystem system)
 {
 	const RecmfEvaluation *e = writer->evaluation;
-	int32	   *sorted = (int32 *) palloc_extended(sizeof(int32) * (Size) e->n_items, MCXT_ALLOC_HUGE);
+	int64_t    *sorted = (int64_t *) palloc_extended(sizeof(int64_t) * (Size) e->n_items, MCXT_ALLOC_HUGE);
 	int			i;
 
 	for (i = 0; i < e->options.n_k; i++)

@@ -579,11 +579,29 @@ item_in_form(void *arg, int32 item)
 	return recmf_ids_get_text(writer->items, item);
 }
 
-/* What next_user() and take_list() work on. */
+static void
+take_rows(void *arg, Datum user, const RecmfIds *items, int n, const rmf_scored *best)
+{
+	Writer	   *writer = (Writer *) arg;
+	MemoryContext caller = MemoryContextSwitchTo(writer->context);
+
+	writer->items = items;
+	if (n > 0)
+		recmf_all_put(&writer->result, recmf_id_to_form(user, writer->user_type, writer->form), n, best);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(writer->context);
+}
+
+/*
+ * The lists.
+ */
+
+/* What next_of_all() and take_list() work on. */
 typedef struct All
 {
 	Reader		reader;
-	Writer		writer;
+	RecmfListTaker take;
+	void	   *arg;
 } All;
 
 static bool
@@ -595,13 +613,9 @@ next_of_all(void *arg, RecmfTopkUser *user)
 static void
 take_list(void *arg, Datum id, int n, const rmf_scored *best, const int32 *place)
 {
-	Writer	   *writer = &((All *) arg)->writer;
-	MemoryContext caller = MemoryContextSwitchTo(writer->context);
+	All		   *all = (All *) arg;
 
-	if (n > 0)
-		recmf_all_put(&writer->result, recmf_id_to_form(id, writer->user_type, writer->form), n, best);
-	MemoryContextSwitchTo(caller);
-	MemoryContextReset(writer->context);
+	all->take(all->arg, id, all->reader.items, n, best);
 }
 
 static void
@@ -628,40 +642,16 @@ run(All *all, int k, double least)
 	recmf_topk_team_run(team, &caller);
 }
 
-static Datum
-recommend_all(FunctionCallInfo fcinfo, RecmfForm form, const char *function)
+void
+recmf_all_lists(const RecmfModel *model, const RecmfAllWish *wish, RecmfListTaker take, void *arg)
 {
-	All		   *all;
-	Reader	   *reader;
-	RecmfModel *model;
-	char	   *users;
-	double		least;
-	int			k;
-	bool		read_only = XactReadOnly;
+	All		   *all = (All *) palloc0(sizeof(All));
+	Reader	   *reader = &all->reader;
 
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	SPI_connect();
-	all = (All *) palloc0(sizeof(All));
-	reader = &all->reader;
-
-	k = recmf_k_argument(fcinfo, ALL_K);
-	users = recmf_text_argument(fcinfo, ALL_USERS);
-	reader->exclude_seen = recmf_boolean_argument(fcinfo, ALL_EXCLUDE_SEEN, "exclude_seen");
-	least = recmf_min_score_argument(fcinfo, ALL_MIN_SCORE);
-	model = recmf_model_lookup(recmf_text_argument(fcinfo, ALL_MODEL));
-	if (form == RECMF_FORM_INTEGER &&
-		(model->user_kind != RECMF_ID_INTEGER || model->item_kind != RECMF_ID_INTEGER))
-		recmf_refuse_integer_form(model, psprintf("%s()", function),
-								  psprintf("recommend_all_text(%s, %d)", quote_literal_cstr(model->name), k));
-
-	/*
-	 * So that what writes is refused in any case, and not only where there are
-	 * workers.  The variable itself and not the setting, which 17 does not allow
-	 * to be set for a part of a transaction; an error puts it back.
-	 */
-	XactReadOnly = true;
-
+	all->take = take;
+	all->arg = arg;
 	reader->model = model;
+	reader->exclude_seen = wish->exclude_seen;
 	reader->dimensions = rmf_dimensions(&model->problem);
 	reader->n_items = (int32) count_items(model);
 	reader->items = recmf_ids_create(CurrentMemoryContext, model->item_type, "item_id");
@@ -671,22 +661,53 @@ recommend_all(FunctionCallInfo fcinfo, RecmfForm form, const char *function)
 	reader->list_room = Max(2 * reader->n_items, 16);
 	if (reader->exclude_seen)
 		reader->list = (int32 *) palloc_extended(sizeof(int32) * (Size) reader->list_room, MCXT_ALLOC_HUGE);
-	reader->users = open_users(model, users);
+	reader->users = open_users(model, wish->users);
 
-	all->writer.result.set = (ReturnSetInfo *) fcinfo->resultinfo;
-	all->writer.result.mean = model->problem.mean;
-	all->writer.result.item_id = item_in_form;
-	all->writer.result.arg = &all->writer;
-	all->writer.form = form;
-	all->writer.items = reader->items;
-	all->writer.user_type = model->user_type;
-	all->writer.context = AllocSetContextCreate(CurrentMemoryContext, "recmf rows", ALLOCSET_DEFAULT_SIZES);
-
-	run(all, k, least);
+	run(all, wish->k, wish->least);
 
 	recmf_cursor_close(reader->users);
 	if (reader->seen != NULL)
 		recmf_cursor_close(reader->seen);
+}
+
+static Datum
+recommend_all(FunctionCallInfo fcinfo, RecmfForm form, const char *function)
+{
+	RecmfAllWish wish;
+	Writer	   *writer;
+	RecmfModel *model;
+	bool		read_only = XactReadOnly;
+
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	SPI_connect();
+
+	wish.k = recmf_k_argument(fcinfo, ALL_K);
+	wish.users = recmf_text_argument(fcinfo, ALL_USERS);
+	wish.exclude_seen = recmf_boolean_argument(fcinfo, ALL_EXCLUDE_SEEN, "exclude_seen");
+	wish.least = recmf_min_score_argument(fcinfo, ALL_MIN_SCORE);
+	model = recmf_model_lookup(recmf_text_argument(fcinfo, ALL_MODEL));
+	if (form == RECMF_FORM_INTEGER &&
+		(model->user_kind != RECMF_ID_INTEGER || model->item_kind != RECMF_ID_INTEGER))
+		recmf_refuse_integer_form(model, psprintf("%s()", function),
+								  psprintf("recommend_all_text(%s, %d)", quote_literal_cstr(model->name), wish.k));
+
+	/*
+	 * So that what writes is refused in any case, and not only where there are
+	 * workers.  The variable itself and not the setting, which 17 does not allow
+	 * to be set for a part of a transaction; an error puts it back.
+	 */
+	XactReadOnly = true;
+
+	writer = (Writer *) palloc0(sizeof(Writer));
+	writer->result.set = (ReturnSetInfo *) fcinfo->resultinfo;
+	writer->result.mean = model->problem.mean;
+	writer->result.item_id = item_in_form;
+	writer->result.arg = writer;
+	writer->form = form;
+	writer->user_type = model->user_type;
+	writer->context = AllocSetContextCreate(CurrentMemoryContext, "recmf rows", ALLOCSET_DEFAULT_SIZES);
+	recmf_all_lists(model, &wish, take_rows, writer);
+
 	XactReadOnly = read_only;
 	SPI_finish();
 	return (Datum) 0;

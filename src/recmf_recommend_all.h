@@ -1,6 +1,7 @@
 /*
  * recmf_recommend_all.h
- *	  What the functions recommend_all() over tables and over mf_model share.
+ *	  What the functions recommend_all() over tables and over mf_model share, and
+ *	  lists for others than SQL.
  */
 #ifndef RECMF_RECOMMEND_ALL_H
 #define RECMF_RECOMMEND_ALL_H
@@ -11,6 +12,8 @@
 #include "nodes/execnodes.h"
 
 #include "core/rmf_topk_all.h"
+#include "recmf_ids.h"
+#include "recmf_registry.h"
 
 /* Where rows (user id, item id, score, rank) go. */
 typedef struct RecmfAllResult
@@ -26,5 +29,26 @@ extern void recmf_all_put(RecmfAllResult *result, Datum user, int n, const rmf_s
 
 /* The argument min_score: -infinity for NULL; NaN is an error. */
 extern double recmf_min_score_argument(FunctionCallInfo fcinfo, int number);
+
+/* Whose lists are wanted, and which. */
+typedef struct RecmfAllWish
+{
+	int			k;
+	char	   *users;			/* a SELECT of ids; NULL: all users */
+	bool		exclude_seen;
+	double		least;			/* score; -infinity: any */
+} RecmfAllWish;
+
+/*
+ * Takes a user's list; user: as the column has it, "best" by numbers of
+ * "items".  May run statements that read.
+ */
+typedef void (*RecmfListTaker) (void *arg, Datum user, const RecmfIds *items, int n, const rmf_scored *best);
+
+/*
+ * The list of each user, by ascending id, also where it is empty.  Inside
+ * SPI_connect(), in a read-only state (XactReadOnly).
+ */
+extern void recmf_all_lists(const RecmfModel *model, const RecmfAllWish *wish, RecmfListTaker take, void *arg);
 
 #endif							/* RECMF_RECOMMEND_ALL_H */

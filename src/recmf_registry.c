@@ -368,6 +368,27 @@ check_table(const RecmfModel *model, Oid relation, const char *what, const char 
 }
 
 static void
+check_tables(RecmfModel *model)
+{
+	model->item_type = check_table(model, model->items, "items", "item_id");
+	model->user_type = check_table(model, model->users, "users", "user_id");
+	model->item_kind = recmf_id_kind(model->item_type, "item_id");
+	model->user_kind = recmf_id_kind(model->user_type, "user_id");
+}
+
+/* False: it is gone. */
+static bool
+lock_table(Oid relation)
+{
+	Relation	table = try_relation_open(relation, AccessShareLock);
+
+	if (table == NULL)
+		return false;
+	relation_close(table, NoLock);
+	return true;
+}
+
+static void
 check_privileges(const RecmfModel *model)
 {
 	if (recmf_may_select(model->items) && recmf_may_select(model->users))
@@ -414,12 +435,34 @@ recmf_model_lookup(const char *name)
 						 recmf_schema())));
 
 	set_problem(model, &row);
-	model->item_type = check_table(model, model->items, "items", "item_id");
-	model->user_type = check_table(model, model->users, "users", "user_id");
+	check_tables(model);
 	check_privileges(model);
-	model->item_kind = recmf_id_kind(model->item_type, "item_id");
-	model->user_kind = recmf_id_kind(model->user_type, "user_id");
 	return model;
+}
+
+RecmfModel *
+recmf_model_lookup_before(const RecmfModel *model)
+{
+	ModelRow	row;
+	RecmfStatement statement;
+
+	memset(&statement, 0, sizeof(statement));
+	statement.text = psprintf("SELECT %s FROM %s.recmf_models m"
+							  " WHERE m.model OPERATOR(pg_catalog.=) $1 AND m.version OPERATOR(pg_catalog.<) $2"
+							  " ORDER BY m.version DESC LIMIT 1",
+							  model_columns, recmf_schema());
+	recmf_statement_add(&statement, TEXTOID, CStringGetTextDatum(model->name));
+	recmf_statement_add(&statement, INT4OID, Int32GetDatum(model->version));
+	memset(&row, 0, sizeof(row));
+	recmf_statement_run(&statement, take_model, &row);
+
+	/* Another session's training may drop the tables until they are locked. */
+	if (row.model == NULL || !lock_table(row.model->items) || !lock_table(row.model->users) ||
+		!recmf_may_select(row.model->items) || !recmf_may_select(row.model->users))
+		return NULL;
+	set_problem(row.model, &row);
+	check_tables(row.model);
+	return row.model;
 }
 
 /* ------------------------------------------------------------------------

@@ -50,6 +50,13 @@ typedef struct RecmfModel
  */
 extern RecmfModel *recmf_model_lookup(const char *name);
 
+/*
+ * The version before the one given, for comparison: NULL where there is none
+ * any more, where its tables are gone, or where the caller may not read them.
+ * Locks and checks as above.
+ */
+extern RecmfModel *recmf_model_lookup_before(const RecmfModel *model);
+
 /* The Gram matrix of the factors of one side (factors x factors), for folding in; implicit only. */
 extern float *recmf_model_gram(const RecmfModel *model, rmf_side side);
 

@@ -10,7 +10,9 @@
 #	regress	pg_regress, test/sql
 #	isolation	sessions side by side, test/specs (expected/ is shared with
 #		regress: a spec must not have the name of a regress file)
-#	tap	Perl, test/t: quality on real data, crashes, replicas, dumps, README
+#	tap	Perl, test/t: quality on real data, crashes, replicas, dumps, README;
+#		a report in a browser, where chromium is installed (it is too heavy to be
+#		installed from here; without it those tests are skipped)
 #
 # One is counted for each build by a compiler, run of a unit program, regress
 # file, isolation spec, and TAP test (not subtest).  A regress file whose output

@@ -3,7 +3,8 @@
 #
 # Installs what is missing (Debian), builds below build/demo, starts a private
 # server in a temporary directory, and runs test/demo.sql on a shop's real
-# orders (test/data).  A second run reuses packages and objects.
+# orders (test/data).  A second run reuses packages and objects.  A report of the
+# model stays in build/report.html.
 #
 # KEEP=1 leaves the server running and says how to connect and how to stop it.
 set -euo pipefail
@@ -35,6 +36,12 @@ start_cluster
 say "$(seconds "$at")"
 
 "$PGBIN/psql" -X -q -d demo -v ON_ERROR_STOP=1 -f test/demo.sql
+
+# in the project, since the server's directory goes away
+report=$PWD/build/report.html
+"$PGBIN/psql" -qAtX -d demo -v ON_ERROR_STOP=1 -c \
+	"SELECT model_report('shop', item_names => 'SELECT item_id, title FROM items')" >"$report"
+say "" "A report of the model 'shop', to be opened in a browser: $report"
 
 say "" "From start to end: $(seconds "$started")."
 if [ "$KEEP" != 0 ]; then

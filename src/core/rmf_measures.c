@@ -4,10 +4,10 @@
  */
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "rmf_measures.h"
 #include "rmf_sort.h"
+#include "rmf_spread.h"
 #include "rmf_vector.h"
 
 /* What the head of popularity is: one of so many items. */
@@ -91,26 +91,20 @@ rmf_self_information(int32_t count, int64_t n_users)
 }
 
 void
-rmf_measure_exposure(int32_t n_items, const int32_t *exposure, int32_t *sorted, double *coverage, double *gini)
+rmf_measure_exposure(int32_t n_items, const int32_t *exposure, int64_t *sorted, double *coverage, double *gini)
 {
-	double		total = 0;
-	double		weighted = 0;
 	int32_t		listed = 0;
 
-	*coverage = *gini = NAN;
-	if (n_items == 0)
-		return;
-	memcpy(sorted, exposure, sizeof(int32_t) * (size_t) n_items);
-	rmf_sort_numbers(sorted, n_items);
+#define LESS(a, b) ((a) < (b))
 	for (int32_t i = 0; i < n_items; i++)
 	{
-		listed += sorted[i] > 0;
-		total += sorted[i];
-		weighted += (double) sorted[i] * (2.0 * (i + 1) - n_items - 1);
+		sorted[i] = exposure[i];
+		listed += exposure[i] > 0;
 	}
-	*coverage = (double) listed / n_items;
-	if (total > 0)
-		*gini = weighted / ((double) n_items * total);
+	RMF_SORT(int64_t, sorted, n_items, LESS);
+#undef LESS
+	*coverage = n_items > 0 ? (double) listed / n_items : NAN;
+	*gini = listed > 0 ? rmf_spread_gini(n_items, sorted) : NAN;
 }
 
 void

@@ -56,7 +56,7 @@ extern double rmf_self_information(int32_t count, int64_t n_users);
  * the Gini coefficient (0: all alike; near 1: a few have everything).  sorted:
  * room for n_items.  gini: NaN where nothing is in a list.
  */
-extern void rmf_measure_exposure(int32_t n_items, const int32_t *exposure, int32_t *sorted, double *coverage,
+extern void rmf_measure_exposure(int32_t n_items, const int32_t *exposure, int64_t *sorted, double *coverage,
 								 double *gini);
 
 /*

@@ -84,7 +84,7 @@ test_lists(void)
 	const int32_t count[] = {9, 5, 5, 2, 1, 1};
 	const int32_t order[] = {0, 1, 2, 3, 4, 5};
 	const int32_t exposure[] = {0, 3, 1, 0};
-	int32_t		sorted[4];
+	int64_t		sorted[4];
 	double		sum[2];
 	double		out[5];
 	double		coverage,
