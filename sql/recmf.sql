@@ -931,6 +931,72 @@ IS 'the factor of an item in the active version of a model, or null for an unkno
 -- Tuning
 ------------------------------------------------------------------------------
 
+-- What was tried, for a call that goes on from there and for whoever wants to
+-- know.  A row belongs to the owner of the model, who may not have one yet.
+CREATE TABLE recmf_trials (
+	model text NOT NULL,
+	owner regrole NOT NULL DEFAULT (current_user::regrole),
+	-- the same data, split, metric and given options
+	study text NOT NULL,
+	round text NOT NULL,
+	trial integer NOT NULL,
+	settings jsonb NOT NULL,
+	factors integer NOT NULL,
+	iterations integer NOT NULL,
+	best_iteration integer,
+	metric text NOT NULL,
+	value double precision,
+	seconds double precision NOT NULL,
+	state text NOT NULL CHECK (state IN ('done', 'failed', 'best')),
+	tried_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	PRIMARY KEY (model, owner, study, round, trial)
+);
+
+CREATE TRIGGER check_owner BEFORE INSERT OR UPDATE OR DELETE ON recmf_trials
+FOR EACH ROW EXECUTE FUNCTION recmf_check_model_owner();
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON recmf_trials TO PUBLIC;
+
+SELECT pg_catalog.pg_extension_config_dump('recmf_trials', '');
+
+COMMENT ON TABLE recmf_trials IS 'settings that tune_model() has tried, a row a trial';
+
+CREATE PROCEDURE tune_model(
+	model text,
+	source text,
+	user_col text DEFAULT 'user_id',
+	item_col text DEFAULT 'item_id',
+	rating_col text DEFAULT 'rating',
+	weight_col text DEFAULT NULL,
+	feedback text DEFAULT NULL,
+	factors integer DEFAULT NULL,
+	iterations integer DEFAULT NULL,
+	regularization double precision DEFAULT NULL,
+	regularization_scaling double precision DEFAULT NULL,
+	bias_regularization double precision DEFAULT NULL,
+	alpha double precision DEFAULT NULL,
+	seed bigint DEFAULT NULL,
+	solver text DEFAULT NULL,
+	implicit_features boolean DEFAULT NULL,
+	nonnegative boolean DEFAULT NULL,
+	index boolean DEFAULT NULL,
+	options jsonb DEFAULT NULL,
+	trials integer DEFAULT NULL,
+	time_limit interval DEFAULT NULL,
+	validation text DEFAULT 'user',
+	validation_fraction double precision DEFAULT NULL,
+	time_col text DEFAULT NULL,
+	metric text DEFAULT NULL,
+	k integer DEFAULT NULL,
+	search text DEFAULT 'halving',
+	activate boolean DEFAULT true,
+	verbose boolean DEFAULT false)
+AS 'MODULE_PATHNAME', 'recmf_tune_model'
+LANGUAGE C;
+
+COMMENT ON PROCEDURE tune_model(text, text, text, text, text, text, text, integer, integer, double precision, double precision, double precision, double precision, bigint, text, boolean, boolean, boolean, jsonb, integer, interval, text, double precision, text, text, integer, text, boolean, boolean)
+IS 'find the best settings for a source by trying, then train a model with them';
+
 ------------------------------------------------------------------------------
 -- A/B tests
 ------------------------------------------------------------------------------

@@ -174,6 +174,13 @@ start_spilling(RecmfDataset *dataset)
 {
 	const RecmfBlock *block;
 
+	if (dataset->tunes)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("tuning needs all ratings in memory, more than recmf.training_memory allows"),
+				 errdetail("recmf.training_memory is %d MB, and " INT64_FORMAT " ratings have been read.",
+						   recmf_training_memory / 1024, dataset->n_triples),
+				 errhint("Raise it with SET recmf.training_memory if the machine has the memory, or tune on a sample of the users.")));
 	if (validates(dataset))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -487,6 +494,17 @@ keys_of(const RecmfDataset *dataset, const RecmfIds *ids)
 	return keys;
 }
 
+/* A matrix for so many ratings that are held out. */
+static void
+make_held_out(RecmfDataset *dataset, int64 n)
+{
+	Size		n_users = recmf_ids_count(dataset->users);
+
+	recmf_dataset_reserve(dataset, sizeof(int64_t) * (n_users + 1) + (triple_size(dataset) - sizeof(int32)) * n);
+	dataset->held_out_memory = make_csr(dataset, &dataset->held_out, n_users, recmf_ids_count(dataset->items), n,
+										recmf_memory_is_shared(dataset->by_user_memory));
+}
+
 /* Takes ratings out of both matrices to validate with. */
 static void
 hold_out(RecmfDataset *dataset)
@@ -508,9 +526,7 @@ hold_out(RecmfDataset *dataset)
 	recmf_check_status(rmf_hold_out_choose(&choice, &dataset->by_user, &n, recmf_poll()), "hold ratings out");
 	if (n > 0)
 	{
-		recmf_dataset_reserve(dataset, sizeof(int64_t) * (n_users + 1) + (triple_size(dataset) - sizeof(int32)) * n);
-		dataset->held_out_memory = make_csr(dataset, &dataset->held_out, n_users, n_items, n,
-											recmf_memory_is_shared(dataset->by_user_memory));
+		make_held_out(dataset, n);
 		recmf_check_status(rmf_hold_out_apply(&choice, RMF_USERS, &dataset->by_user, &dataset->held_out,
 											  recmf_poll()), "hold ratings out");
 		recmf_check_status(rmf_hold_out_apply(&choice, RMF_ITEMS, &dataset->by_item, NULL,
@@ -570,9 +586,24 @@ recmf_dataset_finish(RecmfDataset *dataset)
 		start_spilling(dataset);
 	if (dataset->spill != NULL)
 		sort_in_files(dataset, user_number, item_number);
-	if (validates(dataset))
+	if (validates(dataset) && !dataset->held_out_later)
 		hold_out(dataset);
 	summarize(dataset);
+}
+
+int64
+recmf_dataset_hold_out(RecmfDataset *dataset, uint8 *marks)
+{
+	int64		n = rmf_hold_out_check_marks(&dataset->by_user, marks);
+
+	Assert(dataset->spill == NULL && dataset->held_out.n_entries == 0);
+	if (n == 0)
+		return 0;
+	make_held_out(dataset, n);
+	recmf_check_status(rmf_hold_out_marked(marks, &dataset->by_user, &dataset->by_item, &dataset->held_out,
+										   recmf_poll()), "hold ratings out");
+	summarize(dataset);
+	return n;
 }
 
 int64

@@ -47,6 +47,8 @@ typedef struct RecmfDataset
 	rmf_feedback feedback;
 	rmf_settings settings;		/* as given: what training will need follows from them */
 	bool		weighted;		/* ratings have weights of their own */
+	bool		tunes;			/* for tune_model(): to be trained on more than once */
+	bool		held_out_later; /* by recmf_dataset_hold_out() */
 
 	/* while rows arrive */
 	int64		n_triples;		/* in all blocks, or in files */
@@ -107,6 +109,13 @@ recmf_dataset_skipped(const RecmfDataset *dataset)
  */
 extern void recmf_dataset_finish(RecmfDataset *dataset);
 
+/*
+ * Takes ratings of a finished dataset out to validate with: marks[t] is not 0
+ * for the t-th of by_user.  Returns their number; nothing is done where it is 0.
+ * Users who would lose all keep all.  Not where ratings are in files.
+ */
+extern int64 recmf_dataset_hold_out(RecmfDataset *dataset, uint8 *marks);
+
 /* The number of ratings of a finished dataset, held out or not; of each row of a side, palloc'd. */
 extern int64 recmf_dataset_n_ratings(const RecmfDataset *dataset);
 extern int32 *recmf_dataset_counts(const RecmfDataset *dataset, rmf_side side);
@@ -121,8 +130,21 @@ extern void recmf_dataset_read_items(const RecmfDataset *dataset, int32 *items);
 extern void recmf_resolve_settings(const RecmfDataset *dataset, const RecmfOptions *options,
 								   rmf_settings *settings);
 
+/* How a fit is validated, where that is not as the settings and the core have it. */
+typedef struct RecmfFitValidation
+{
+	int64		users;			/* whose ranking is validated, at most */
+	rmf_ranking_metric metric;
+	int32		metric_length;
+	int32		every;			/* so many iterations */
+} RecmfFitValidation;
+
 /* What recmf_fit() will take of recmf.training_memory; an error if it cannot. */
 extern void recmf_fit_need(const RecmfDataset *dataset, const RecmfOptions *options, RecmfNeed *need);
+
+/* The same for a fit that is validated so. */
+extern void recmf_fit_check(const RecmfDataset *dataset, const RecmfOptions *options,
+							const RecmfFitValidation *validation);
 
 /* What a fit gives; arrays as long as the dataset's context, rows in the order of the sorted ids. */
 typedef struct RecmfFit
@@ -162,6 +184,10 @@ typedef struct RecmfFitHooks
  */
 extern RecmfFit *recmf_fit(RecmfDataset *dataset, const RecmfOptions *options,
 						   const RecmfFitHooks *hooks);
+
+/* The same in a memory context below the dataset's, for one fit of several; validation may be NULL. */
+extern RecmfFit *recmf_fit_in(MemoryContext context, RecmfDataset *dataset, const RecmfOptions *options,
+							  const RecmfFitValidation *validation, const RecmfFitHooks *hooks);
 
 /* What the dataset takes of recmf.training_memory, in bytes; all that has been made in its context. */
 extern Size recmf_dataset_memory(const RecmfDataset *dataset);

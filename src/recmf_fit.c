@@ -5,8 +5,8 @@
  * Phases: the run is laid out in memory that workers may map, a team is formed
  * where the work deserves one (recmf_team.h), and the core iterates.
  *
- * Memory: all of it ends with the dataset's context, and is counted against
- * recmf.training_memory.
+ * Memory: all of it ends with the context given, the dataset's or one below it,
+ * and is counted against recmf.training_memory.
  */
 #include "postgres.h"
 
@@ -146,8 +146,9 @@ longest_row(const rmf_csr *csr)
 	return longest;
 }
 
-void
-recmf_fit_need(const RecmfDataset *dataset, const RecmfOptions *options, RecmfNeed *need)
+static void
+fit_need(const RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitValidation *validation,
+		 RecmfNeed *need)
 {
 	rmf_settings settings;
 	Size		present;
@@ -160,6 +161,12 @@ recmf_fit_need(const RecmfDataset *dataset, const RecmfOptions *options, RecmfNe
 	need->shape.n[RMF_USERS] = recmf_ids_count(dataset->users);
 	need->shape.n[RMF_ITEMS] = recmf_ids_count(dataset->items);
 	need->shape.n_validation = dataset->held_out.n_entries;
+	if (validation != NULL)
+	{
+		need->shape.validated_users = validation->users;
+		need->shape.metric = validation->metric;
+		need->shape.metric_length = validation->metric_length;
+	}
 	need->n_ratings = dataset->stats.n_entries;
 	need->longest_row = Max(longest_row(&dataset->by_user), longest_row(&dataset->by_item));
 	need->processes = 1 + recmf_team_size(&need->shape, need->n_ratings, settings.iterations);
@@ -173,10 +180,31 @@ recmf_fit_need(const RecmfDataset *dataset, const RecmfOptions *options, RecmfNe
 	recmf_need_for_training(need);
 }
 
+void
+recmf_fit_need(const RecmfDataset *dataset, const RecmfOptions *options, RecmfNeed *need)
+{
+	fit_need(dataset, options, NULL, need);
+}
+
+void
+recmf_fit_check(const RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitValidation *validation)
+{
+	RecmfNeed	need;
+
+	fit_need(dataset, options, validation, &need);
+}
+
 RecmfFit *
 recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHooks *hooks)
 {
-	RecmfFit   *fit = (RecmfFit *) MemoryContextAllocZero(dataset->context, sizeof(RecmfFit));
+	return recmf_fit_in(dataset->context, dataset, options, NULL, hooks);
+}
+
+RecmfFit *
+recmf_fit_in(MemoryContext context, RecmfDataset *dataset, const RecmfOptions *options,
+			 const RecmfFitValidation *validation, const RecmfFitHooks *hooks)
+{
+	RecmfFit   *fit = (RecmfFit *) MemoryContextAllocZero(context, sizeof(RecmfFit));
 	RecmfRunMemory memory = {0};
 	RecmfTeam  *team;
 	int			workers;
@@ -200,16 +228,16 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHook
 	rmf_problem_init(&fit->problem, &fit->settings, &dataset->stats);
 	fit->dimensions = rmf_dimensions(&fit->problem);
 
-	recmf_fit_need(dataset, options, &need);
+	fit_need(dataset, options, validation, &need);
 	shape = need.shape;
 	run_size = need.run;
 	workspace_size = need.workspace;
 
-	fit->iterations = (rmf_iteration *) MemoryContextAllocZero(dataset->context,
+	fit->iterations = (rmf_iteration *) MemoryContextAllocZero(context,
 															   sizeof(rmf_iteration) * fit->settings.iterations);
-	workspace = MemoryContextAllocHuge(dataset->context, workspace_size);
+	workspace = MemoryContextAllocHuge(context, workspace_size);
 	workers = need.processes - 1;
-	memory.run = recmf_memory_create(dataset->context, run_size, workers > 0);
+	memory.run = recmf_memory_create(context, run_size, workers > 0);
 	memory.ratings[RMF_USERS] = dataset->by_user_memory;
 	memory.ratings[RMF_ITEMS] = dataset->by_item_memory;
 	memory.validation = dataset->held_out_memory;
@@ -224,12 +252,13 @@ recmf_fit(RecmfDataset *dataset, const RecmfOptions *options, const RecmfFitHook
 
 	stopping.iterations = fit->settings.iterations;
 	stopping.patience = fit->settings.patience;
+	stopping.validate_every = validation != NULL ? validation->every : 0;
 	stopping.done = iteration_done;
 	stopping.done_arg = &call;
 	leader.workspace = (void *) TYPEALIGN(RMF_ALIGNMENT, workspace);
 	leader.poll = recmf_poll();
 	leader.team = &watched.core;
-	fit->tasks = (int64 *) MemoryContextAllocZero(dataset->context, sizeof(int64) * RECMF_MAX_TEAM);
+	fit->tasks = (int64 *) MemoryContextAllocZero(context, sizeof(int64) * RECMF_MAX_TEAM);
 	fit->n_processes = 1;
 
 	/* what fills in values reads tables, which is not for parallel mode */

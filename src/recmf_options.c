@@ -14,6 +14,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
 #include "utils/numeric.h"
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
@@ -613,6 +614,35 @@ recmf_options_set_jsonb(RecmfOptions *options, Jsonb *object)
 		token = JsonbIteratorNext(&iterator, &value, true);
 		Assert(token == WJB_VALUE);
 		set_from_json(options, option, &value);
+	}
+}
+
+void
+recmf_options_from_call(FunctionCallInfo fcinfo, int first, const char *const *names, int n, int object_arg,
+						RecmfOptions *options)
+{
+	Jsonb	   *object = PG_ARGISNULL(object_arg) ? NULL : PG_GETARG_JSONB_P(object_arg);
+	int			i;
+
+	recmf_options_init(options);
+	if (object)
+		recmf_options_set_jsonb(options, object);
+	for (i = 0; i < n; i++)
+	{
+		int			number = first + i;
+		Oid			output;
+		bool		is_varlena;
+
+		if (PG_ARGISNULL(number))
+			continue;
+		if (object && JB_ROOT_IS_OBJECT(object) &&
+			getKeyJsonValueFromContainer(&object->root, names[i], strlen(names[i]), NULL) != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("option \"%s\" is given twice", names[i]),
+					 errhint("Give it as an argument or in options, not in both.")));
+		getTypeOutputInfo(get_fn_expr_argtype(fcinfo->flinfo, number), &output, &is_varlena);
+		recmf_options_set(options, names[i], OidOutputFunctionCall(output, PG_GETARG_DATUM(number)));
 	}
 }
 

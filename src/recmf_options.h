@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "utils/jsonb.h"
 
 #include "core/rmf_als.h"
@@ -39,6 +40,14 @@ extern void recmf_options_set_jsonb(RecmfOptions *options, Jsonb *object);
 
 /* The same for one option whose value is given as text. */
 extern void recmf_options_set(RecmfOptions *options, const char *name, const char *value);
+
+/*
+ * The options of a call: n arguments from "first" on, named by "names", and a
+ * jsonb object as argument "object", each of which may be null.  An error for
+ * what is given twice; not yet checked.
+ */
+extern void recmf_options_from_call(FunctionCallInfo fcinfo, int first, const char *const *names, int n, int object,
+									RecmfOptions *options);
 
 /* Contradictions, such as alpha with explicit feedback: error.  Call after all are set. */
 extern void recmf_options_check(const RecmfOptions *options);

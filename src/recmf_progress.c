@@ -72,6 +72,7 @@ typedef struct Report
 	TimestampTz first_iteration;	/* when it began */
 	TimestampTz last_iteration; /* when the last that is done ended */
 	TimestampTz deadline;
+	double		trials_left;	/* seconds that the trials left took when the last one ended; NAN: not known */
 } Report;
 
 typedef struct Slot
@@ -87,6 +88,7 @@ static const char *const phase_names[] = {
 	[RECMF_PHASE_SORTING] = "sorting ratings",
 	[RECMF_PHASE_WARM_START] = "reading old factors",
 	[RECMF_PHASE_TRAINING] = "training",
+	[RECMF_PHASE_TUNING] = "tuning",
 	[RECMF_PHASE_WRITING] = "writing tables",
 };
 
@@ -251,6 +253,7 @@ recmf_progress_begin(const char *model)
 	report.phase = RECMF_PHASE_STARTING;
 	report.loss = NAN;
 	report.metric = NAN;
+	report.trials_left = NAN;
 	report.started = GetCurrentTimestamp();
 	report.deadline = DT_NOEND;
 
@@ -311,12 +314,18 @@ recmf_progress_workers(int workers)
 	end_change(slot);
 }
 
+static bool
+is_training(RecmfPhase phase)
+{
+	return phase == RECMF_PHASE_TRAINING || phase == RECMF_PHASE_TUNING;
+}
+
 void
 recmf_progress_step(rmf_phase step, int64 tasks)
 {
 	volatile Slot *slot = shown_slot();
 
-	if (slot == NULL || slot->report.phase != RECMF_PHASE_TRAINING)
+	if (slot == NULL || !is_training(slot->report.phase))
 		return;
 	begin_change(slot);
 	slot->report.step = step;
@@ -330,7 +339,7 @@ recmf_progress_tasks(int64 tasks_done)
 {
 	volatile Slot *slot = shown_slot();
 
-	if (slot == NULL || slot->report.phase != RECMF_PHASE_TRAINING)
+	if (slot == NULL || !is_training(slot->report.phase))
 		return;
 	begin_change(slot);
 	slot->report.tasks_done = tasks_done;
@@ -355,6 +364,24 @@ recmf_progress_iteration(int iteration, int iterations, double loss, double metr
 	slot->report.last_iteration = now;
 	if (iteration == 0)
 		slot->report.first_iteration = now;
+	end_change(slot);
+}
+
+void
+recmf_progress_trial(int done, int trials, double best, double seconds_left, TimestampTz deadline)
+{
+	volatile Slot *slot = shown_slot();
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (slot == NULL)
+		return;
+	begin_change(slot);
+	slot->report.iteration = done;
+	slot->report.iterations = trials;
+	slot->report.metric = best;
+	slot->report.deadline = deadline;
+	slot->report.last_iteration = now;
+	slot->report.trials_left = seconds_left;
 	end_change(slot);
 }
 
@@ -396,10 +423,15 @@ seconds_left(const Report *report)
 	TimestampTz now = GetCurrentTimestamp();
 	double		left;
 
-	if (report->phase != RECMF_PHASE_TRAINING || report->iteration == 0)
+	if (!is_training(report->phase) || report->iteration == 0)
 		return NAN;
-	left = (double) (report->last_iteration - report->first_iteration) / report->iteration *
-		(report->iterations - report->iteration) - (double) (now - report->last_iteration);
+	if (report->phase == RECMF_PHASE_TUNING)
+		left = report->trials_left * USECS_PER_SEC - (double) (now - report->last_iteration);
+	else
+		left = (double) (report->last_iteration - report->first_iteration) / report->iteration *
+			(report->iterations - report->iteration) - (double) (now - report->last_iteration);
+	if (isnan(left))
+		return NAN;
 	if (report->deadline != DT_NOEND)
 		left = Min(left, (double) (report->deadline - now));
 	return Max(left, 0) / USECS_PER_SEC;

@@ -23,6 +23,7 @@ typedef enum RecmfPhase
 	RECMF_PHASE_SORTING,		/* ids and ratings into matrices */
 	RECMF_PHASE_WARM_START,		/* the factors of the version before */
 	RECMF_PHASE_TRAINING,		/* iterations */
+	RECMF_PHASE_TUNING,			/* trials */
 	RECMF_PHASE_WRITING			/* tables and registry */
 } RecmfPhase;
 
@@ -43,7 +44,7 @@ extern void recmf_progress_workers(int workers);
 
 /*
  * A phase of the core's run begins, which has so many tasks; so many of them are
- * done.  Nothing outside of RECMF_PHASE_TRAINING.
+ * done.  Nothing outside of RECMF_PHASE_TRAINING and RECMF_PHASE_TUNING.
  */
 extern void recmf_progress_step(rmf_phase step, int64 tasks);
 extern void recmf_progress_tasks(int64 tasks_done);
@@ -55,5 +56,11 @@ extern void recmf_progress_tasks(int64 tasks_done);
  */
 extern void recmf_progress_iteration(int iteration, int iterations, double loss, double metric,
 									 TimestampTz deadline);
+
+/*
+ * Trials of tune_model() done, of about how many; the best metric so far and
+ * the seconds that the rest will take, both of which may be NAN.
+ */
+extern void recmf_progress_trial(int done, int trials, double best, double seconds_left, TimestampTz deadline);
 
 #endif							/* RECMF_PROGRESS_H */

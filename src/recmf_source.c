@@ -289,19 +289,25 @@ resolve(RecmfSource *source, const char *text)
 		source->table = find_relation(text);
 }
 
+/* The columns of the source, without reading a row. */
+static TupleDesc
+columns_of(const RecmfSource *source)
+{
+	SPIPlanPtr	plan = prepare(psprintf("SELECT * %s", recmf_source_from(source)), 0, NULL, 0);
+	TupleDesc	columns = CreateTupleDescCopy(((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc);
+
+	SPI_freeplan(plan);
+	return columns;
+}
+
 char *
 recmf_source_resolve(const char *text, TupleDesc *columns)
 {
 	RecmfSource source = {0};
-	SPIPlanPtr	plan;
-	char	   *from;
 
 	resolve(&source, text);
-	from = recmf_source_from(&source);
-	plan = prepare(psprintf("SELECT * %s", from), 0, NULL, 0);
-	*columns = CreateTupleDescCopy(((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc);
-	SPI_freeplan(plan);
-	return from;
+	*columns = columns_of(&source);
+	return recmf_source_from(&source);
 }
 
 RecmfSource *
@@ -470,14 +476,12 @@ read_result(SPIPlanPtr plan, const RecmfRowShape *shape, RecmfDataset *dataset)
 bool
 recmf_source_has_column(const RecmfSource *source, const char *name)
 {
-	SPIPlanPtr	plan = prepare(psprintf("SELECT * %s", recmf_source_from(source)), 0, NULL, 0);
-	TupleDesc	columns = ((CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan)))->resultDesc;
+	TupleDesc	columns = columns_of(source);
 	bool		found = false;
 	int			i;
 
 	for (i = 0; i < columns->natts && !found; i++)
 		found = strcmp(NameStr(TupleDescAttr(columns, i)->attname), name) == 0;
-	SPI_freeplan(plan);
 	return found;
 }
 
@@ -506,6 +510,41 @@ recmf_source_read(const RecmfSource *source, RecmfDataset *dataset)
 		read_result(plan, &shape, dataset);
 	SPI_freeplan(plan);
 	recmf_progress_rows(dataset->n_triples + recmf_dataset_skipped(dataset));
+}
+
+char *
+recmf_source_newest(const RecmfSource *source, const char *time_col, RecmfNewest which, double share)
+{
+	TupleDesc	columns = columns_of(source);
+	Oid			type = TupleDescAttr(columns, recmf_source_column(columns, time_col, "time_col"))->atttypid;
+	char		category = TypeCategory(getBaseType(type));
+	StringInfoData text;
+
+	if (category != TYPCATEGORY_DATETIME && category != TYPCATEGORY_NUMERIC)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column \"%s\" has type %s, but time_col must be a date, a time or a number",
+						time_col, format_type_be(type))));
+
+	initStringInfo(&text);
+	appendStringInfo(&text,
+					 "WITH pair AS MATERIALIZED ("
+					 "SELECT s.%s AS u, s.%s AS i, pg_catalog.min(s.%s) AS t %s"
+					 " WHERE s.%s IS NOT NULL AND s.%s IS NOT NULL AND s.%s IS NOT NULL GROUP BY 1, 2) ",
+					 quote_identifier(source->user_col), quote_identifier(source->item_col),
+					 quote_identifier(time_col), recmf_source_from(source),
+					 quote_identifier(source->user_col), quote_identifier(source->item_col),
+					 quote_identifier(time_col));
+	if (which == RECMF_NEWEST_OF_USER)
+		appendStringInfoString(&text,
+							   "SELECT DISTINCT ON (p.u) p.u, p.i FROM pair p"
+							   " ORDER BY p.u, p.t DESC, pg_catalog.hashtext(p.i::pg_catalog.text), p.i");
+	else
+		appendStringInfo(&text,
+						 "SELECT p.u, p.i FROM pair p WHERE p.t OPERATOR(pg_catalog.>)"
+						 " (SELECT pg_catalog.percentile_disc(%.17g) WITHIN GROUP (ORDER BY o.t) FROM pair o)",
+						 1 - share);
+	return text.data;
 }
 
 static int64

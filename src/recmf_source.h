@@ -49,6 +49,22 @@ extern bool recmf_source_has_column(const RecmfSource *source, const char *name)
  */
 extern void recmf_source_read(const RecmfSource *source, RecmfDataset *dataset);
 
+/* Which ratings are the newest, for recmf_source_newest(). */
+typedef enum RecmfNewest
+{
+	RECMF_NEWEST_OF_ALL,		/* a share of all */
+	RECMF_NEWEST_OF_USER		/* the last one of each user */
+} RecmfNewest;
+
+/*
+ * The text of a SELECT of the pairs (user, item) that are new by "time_col", to
+ * be run under source->search_path.  A pair is as old as its oldest row, and of
+ * all, those that are as old as the newest which is not wanted are not wanted
+ * either.  An error where the column does not exist or is no time.  Inside
+ * SPI_connect().
+ */
+extern char *recmf_source_newest(const RecmfSource *source, const char *time_col, RecmfNewest which, double share);
+
 /* How many rows, different users and different items the planner expects.  Inside SPI_connect(). */
 extern void recmf_source_estimate(const RecmfSource *source, int64 *n_rows, int64 *n_users, int64 *n_items);
 

@@ -727,4 +727,12 @@ recmf_store_drop(const char *model)
 	SPI_freetuptable(relations);
 	run_with_args(psprintf("DELETE FROM %s.recmf_model_names WHERE model OPERATOR(pg_catalog.=) $1", recmf_schema()),
 				  1, types, values, NULL, SPI_OK_DELETE);
+	{
+		Oid			owner_types[2] = {TEXTOID, OIDOID};
+		Datum		owner_values[2] = {values[0], ObjectIdGetDatum(stored->owner)};
+
+		run_with_args(psprintf("DELETE FROM %s.recmf_trials WHERE model OPERATOR(pg_catalog.=) $1"
+							   " AND owner::pg_catalog.oid OPERATOR(pg_catalog.=) $2", recmf_schema()),
+					  2, owner_types, owner_values, NULL, SPI_OK_DELETE);
+	}
 }

@@ -26,7 +26,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
 #include "core/rmf_ranking.h"
@@ -40,6 +39,7 @@
 #include "recmf_source.h"
 #include "recmf_status.h"
 #include "recmf_store.h"
+#include "recmf_train.h"
 #include "recmf_warm.h"
 
 /* train_model()'s arguments, in order */
@@ -213,8 +213,8 @@ metrics_of(const Run *run, const RecmfFit *fit)
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
 
-static char *
-text_arg(FunctionCallInfo fcinfo, int number, const char *name)
+char *
+recmf_text_arg(FunctionCallInfo fcinfo, int number, const char *name)
 {
 	if (PG_ARGISNULL(number))
 		ereport(ERROR,
@@ -223,10 +223,10 @@ text_arg(FunctionCallInfo fcinfo, int number, const char *name)
 	return text_to_cstring(PG_GETARG_TEXT_PP(number));
 }
 
-static char *
-model_arg(FunctionCallInfo fcinfo, int number)
+char *
+recmf_model_arg(FunctionCallInfo fcinfo, int number)
 {
-	char	   *model = text_arg(fcinfo, number, "model");
+	char	   *model = recmf_text_arg(fcinfo, number, "model");
 
 	if (model[0] == '\0' || strlen(model) >= NAMEDATALEN)
 		ereport(ERROR,
@@ -236,38 +236,8 @@ model_arg(FunctionCallInfo fcinfo, int number)
 	return model;
 }
 
-/* The options, as arguments of their own or in the jsonb object, but not both. */
-static void
-collect_options(FunctionCallInfo fcinfo, RecmfOptions *options)
-{
-	Jsonb	   *object = PG_ARGISNULL(ARG_OPTIONS) ? NULL : PG_GETARG_JSONB_P(ARG_OPTIONS);
-	int			i;
-
-	recmf_options_init(options);
-	if (object)
-		recmf_options_set_jsonb(options, object);
-	for (i = 0; i < lengthof(option_names); i++)
-	{
-		int			number = ARG_FIRST_OPTION + i;
-		Oid			output;
-		bool		is_varlena;
-
-		if (PG_ARGISNULL(number))
-			continue;
-		if (object && JB_ROOT_IS_OBJECT(object) &&
-			getKeyJsonValueFromContainer(&object->root, option_names[i], strlen(option_names[i]), NULL) != NULL)
-			ereport(ERROR,
-					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("option \"%s\" is given twice", option_names[i]),
-					 errhint("Give it as an argument or in options, not in both.")));
-		getTypeOutputInfo(get_fn_expr_argtype(fcinfo->flinfo, number), &output, &is_varlena);
-		recmf_options_set(options, option_names[i], OidOutputFunctionCall(output, PG_GETARG_DATUM(number)));
-	}
-	recmf_options_check(options);
-}
-
-static void
-report_skipped(const RecmfDataset *dataset, bool has_weights)
+void
+recmf_report_skipped(const RecmfDataset *dataset, bool has_weights)
 {
 	if (dataset->skipped.null > 0)
 		ereport(NOTICE,
@@ -289,6 +259,20 @@ report_skipped(const RecmfDataset *dataset, bool has_weights)
 							   "skipped " INT64_FORMAT " rows with a rating that is not positive",
 							   (unsigned long) dataset->skipped.not_positive, dataset->skipped.not_positive),
 				 errdetail("Implicit feedback has no place for them: a rating there is the strength of a preference.")));
+}
+
+void
+recmf_check_not_empty(const RecmfDataset *dataset)
+{
+	if (dataset->n_triples > 0)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_NO_DATA_FOUND),
+			 errmsg("the source has no rating to train on"),
+			 recmf_dataset_skipped(dataset) > 0
+			 ? errdetail("All of its " INT64_FORMAT " rows were skipped.",
+						 recmf_dataset_skipped(dataset))
+			 : errdetail("It has no rows that the current role can see.")));
 }
 
 static void
@@ -326,9 +310,9 @@ report_estimate(const RecmfSource *source, const RecmfDataset *dataset)
 static Datum
 train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 {
-	char	   *source_text = text_arg(fcinfo, ARG_SOURCE, "source");
-	char	   *user_col = text_arg(fcinfo, ARG_USER_COL, "user_col");
-	char	   *item_col = text_arg(fcinfo, ARG_ITEM_COL, "item_col");
+	char	   *source_text = recmf_text_arg(fcinfo, ARG_SOURCE, "source");
+	char	   *user_col = recmf_text_arg(fcinfo, ARG_USER_COL, "user_col");
+	char	   *item_col = recmf_text_arg(fcinfo, ARG_ITEM_COL, "item_col");
 	char	   *rating_col = PG_ARGISNULL(ARG_RATING_COL) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_RATING_COL));
 	char	   *weight_col = PG_ARGISNULL(ARG_WEIGHT_COL) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(ARG_WEIGHT_COL));
 	RecmfOptions options;
@@ -351,7 +335,8 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	int32		version;
 	int			path;
 
-	collect_options(fcinfo, &options);
+	recmf_options_from_call(fcinfo, ARG_FIRST_OPTION, option_names, lengthof(option_names), ARG_OPTIONS, &options);
+	recmf_options_check(&options);
 	INSTR_TIME_SET_CURRENT(run.called);
 	if (!isnan(options.time_limit))
 		run.deadline = GetCurrentTimestamp() + (int64) (options.time_limit * USECS_PER_SEC);
@@ -376,15 +361,8 @@ train(FunctionCallInfo fcinfo, const char *model, TupleDesc columns)
 	if (run.verbose)
 		report_estimate(source, dataset);
 	recmf_source_read(source, dataset);
-	report_skipped(dataset, weight_col != NULL);
-	if (dataset->n_triples == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA_FOUND),
-				 errmsg("the source has no rating to train on"),
-				 recmf_dataset_skipped(dataset) > 0
-				 ? errdetail("All of its " INT64_FORMAT " rows were skipped.",
-							 recmf_dataset_skipped(dataset))
-				 : errdetail("It has no rows that the current role can see.")));
+	recmf_report_skipped(dataset, weight_col != NULL);
+	recmf_check_not_empty(dataset);
 	recmf_progress_phase(RECMF_PHASE_SORTING);
 	recmf_dataset_finish(dataset);
 	seconds.read = seconds_since(&start);
@@ -454,7 +432,7 @@ recmf_train_model(PG_FUNCTION_ARGS)
 				 errmsg("train_model must be called where a row is expected")));
 	columns = BlessTupleDesc(columns);
 
-	model = model_arg(fcinfo, ARG_MODEL);
+	model = recmf_model_arg(fcinfo, ARG_MODEL);
 	PreventCommandIfReadOnly("train_model()");
 	PreventCommandIfParallelMode("train_model()");
 	PreventCommandDuringRecovery("train_model()");
@@ -475,7 +453,7 @@ recmf_train_model(PG_FUNCTION_ARGS)
 Datum
 recmf_drop_model(PG_FUNCTION_ARGS)
 {
-	char	   *model = model_arg(fcinfo, 0);
+	char	   *model = recmf_model_arg(fcinfo, 0);
 	int			path;
 
 	PreventCommandIfReadOnly("drop_model()");

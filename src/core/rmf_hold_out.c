@@ -4,6 +4,7 @@
  */
 #include "rmf_hold_out.h"
 #include "rmf_random.h"
+#include "rmf_sort.h"
 
 /* How many ratings are looked at between two polls, at least. */
 #define POLL_RATINGS (1 << 18)
@@ -164,4 +165,102 @@ rmf_is_held_out(double fraction, uint64_t seed, uint64_t user_key, uint64_t item
 	if (fraction >= 1)
 		return 1;
 	return hash(rmf_mix64(seed ^ SALT), user_key, item_key) < (uint64_t) (fraction * 0x1p64);
+}
+
+int64_t
+rmf_csr_find(const rmf_csr *csr, int64_t row, int32_t column)
+{
+	const int32_t *columns = csr->column + csr->start[row];
+	int64_t		n = csr->start[row + 1] - csr->start[row];
+	int64_t		at = rmf_find_number(columns, n, column);
+
+	return at < n && columns[at] == column ? csr->start[row] + at : -1;
+}
+
+int64_t
+rmf_hold_out_check_marks(const rmf_csr *by_user, uint8_t *marks)
+{
+	int64_t		n = 0;
+
+	for (int64_t u = 0; u < by_user->n_rows; u++)
+	{
+		int64_t		marked = 0;
+
+		for (int64_t t = by_user->start[u]; t < by_user->start[u + 1]; t++)
+			marked += marks[t] != 0;
+		if (marked == by_user->start[u + 1] - by_user->start[u])
+		{
+			for (int64_t t = by_user->start[u]; t < by_user->start[u + 1]; t++)
+				marks[t] = 0;
+			marked = 0;
+		}
+		n += marked;
+	}
+	return n;
+}
+
+static void
+copy_entry(rmf_csr *to, int64_t at, const rmf_csr *from, int64_t t)
+{
+	to->column[at] = from->column[t];
+	to->value[at] = from->value[t];
+	if (to->weight != NULL)
+		to->weight[at] = from->weight[t];
+}
+
+rmf_status
+rmf_hold_out_marked(const uint8_t *marks, rmf_csr *by_user, rmf_csr *by_item, rmf_csr *held, const rmf_poll *poll)
+{
+	int64_t		first = 0;
+	int64_t		n_kept = 0;
+	int64_t		n_held = 0;
+	poller		p = {poll, 0};
+
+	/* the other orientation first: it looks the marks up in the matrix as it still is */
+	for (int64_t i = 0; i < by_item->n_rows; i++)
+	{
+		int64_t		last = by_item->start[i + 1];
+
+		by_item->start[i] = n_kept;
+		for (int64_t t = first; t < last; t++)
+		{
+			int64_t		at = rmf_csr_find(by_user, by_item->column[t], (int32_t) i);
+
+			if (at < 0)
+				return RMF_BAD_ARGUMENT;
+			if (!marks[at])
+				copy_entry(by_item, n_kept++, by_item, t);
+		}
+		if (cancelled(&p, last - first))
+			return RMF_CANCELLED;
+		first = last;
+	}
+	by_item->start[by_item->n_rows] = n_kept;
+	by_item->n_entries = n_kept;
+
+	first = n_kept = 0;
+	for (int64_t u = 0; u < by_user->n_rows; u++)
+	{
+		int64_t		last = by_user->start[u + 1];
+
+		by_user->start[u] = n_kept;
+		held->start[u] = n_held;
+		for (int64_t t = first; t < last; t++)
+		{
+			if (marks[t])
+				copy_entry(held, n_held++, by_user, t);
+			else
+				copy_entry(by_user, n_kept++, by_user, t);
+		}
+		if (cancelled(&p, last - first))
+			return RMF_CANCELLED;
+		first = last;
+	}
+	by_user->start[by_user->n_rows] = n_kept;
+	by_user->n_entries = n_kept;
+	held->n_rows = by_user->n_rows;
+	held->n_columns = by_user->n_columns;
+	held->start[held->n_rows] = n_held;
+	held->n_entries = n_held;
+	return RMF_OK;
 }

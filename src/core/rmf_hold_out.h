@@ -44,4 +44,18 @@ extern rmf_status rmf_hold_out_apply(const rmf_hold_out *choice, rmf_side side, 
  */
 extern int	rmf_is_held_out(double fraction, uint64_t seed, uint64_t user_key, uint64_t item_key);
 
+/*
+ * The same for ratings of the caller's choice: marks[t] is not 0 for the t-th
+ * rating of "by_user".  Users of whom no rating would be left keep all: their
+ * marks are cleared.  Returns the number that will be held out.
+ */
+extern int64_t rmf_hold_out_check_marks(const rmf_csr *by_user, uint8_t *marks);
+
+/* Takes the marked ratings out of both orientations, in place; held has room for them. */
+extern rmf_status rmf_hold_out_marked(const uint8_t *marks, rmf_csr *by_user, rmf_csr *by_item,
+									  rmf_csr *held, const rmf_poll *poll);
+
+/* Where a matrix has an entry, or -1. */
+extern int64_t rmf_csr_find(const rmf_csr *csr, int64_t row, int32_t column);
+
 #endif							/* RMF_HOLD_OUT_H */

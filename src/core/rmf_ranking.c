@@ -6,25 +6,30 @@
 
 #include "rmf_ranking.h"
 
-/* The score that the list's last entry has: RMF_RANKING_LENGTH are not lower. */
+/* Up to so many relevant items, the rank of each is counted. */
+#define FEW_RELEVANT 12
+
+#define COUNTED_AT_ONCE (1 << 20)
+
+/* The score that the list's last entry has: so many as it is long are not lower. */
 static float
-least_of_list(int64_t n, const float *scores)
+least_of_list(int32_t length, int64_t n, const float *scores)
 {
-	float		list[RMF_RANKING_LENGTH];	/* descending */
-	int			length = 0;
+	float		list[RMF_RANKING_MOST]; /* descending */
+	int32_t		filled = 0;
 
 	for (int64_t i = 0; i < n; i++)
 	{
-		int			at;
+		int32_t		at;
 
-		if (length == RMF_RANKING_LENGTH && !(scores[i] > list[length - 1]))
+		if (filled == length && !(scores[i] > list[filled - 1]))
 			continue;
-		at = length < RMF_RANKING_LENGTH ? length++ : length - 1;
+		at = filled < length ? filled++ : filled - 1;
 		for (; at > 0 && list[at - 1] < scores[i]; at--)
 			list[at] = list[at - 1];
 		list[at] = scores[i];
 	}
-	return length < RMF_RANKING_LENGTH ? -INFINITY : list[length - 1];
+	return filled < length ? -INFINITY : list[filled - 1];
 }
 
 /* How many items have at least this score. */
@@ -33,37 +38,56 @@ rank_of(float score, int64_t n_items, const float *scores)
 {
 	int64_t		rank = 0;
 
-	for (int64_t i = 0; i < n_items; i++)
-		rank += scores[i] >= score;
+	/* counted in 32 bits, as many of which are added at once as scores are compared */
+	for (int64_t first = 0; first < n_items; first += COUNTED_AT_ONCE)
+	{
+		int64_t		last = n_items - first < COUNTED_AT_ONCE ? n_items : first + COUNTED_AT_ONCE;
+		int32_t		some = 0;
+
+		for (int64_t i = first; i < last; i++)
+			some += scores[i] >= score;
+		rank += some;
+	}
 	return rank;
+}
+
+double
+rmf_ranking_measure(rmf_ranking_metric metric, int32_t length, int64_t n_items, float *scores,
+					int64_t n_known, const int32_t *known, int64_t n_relevant, const int32_t *relevant)
+{
+	double		gain = 0,
+				ideal = 0;
+	int64_t		hits = 0;
+	float		least = -INFINITY;
+
+	for (int64_t t = 0; t < n_known; t++)
+		scores[known[t]] = -INFINITY;
+	/* worth its pass where it spares many others */
+	if (n_relevant > FEW_RELEVANT)
+		least = least_of_list(length, n_items, scores);
+
+	for (int64_t t = 0; t < n_relevant; t++)
+	{
+		float		score = scores[relevant[t]];
+		int64_t		rank;
+
+		if (t < length)
+			ideal += 1 / log2((double) t + 2);
+		if (!(score >= least))
+			continue;
+		rank = rank_of(score, n_items, scores);
+		if (rank <= length)
+		{
+			hits++;
+			gain += 1 / log2((double) rank + 1);
+		}
+	}
+	return metric == RMF_NDCG ? gain / ideal : (double) hits / (double) n_relevant;
 }
 
 double
 rmf_ranking_ndcg(int64_t n_items, float *scores, int64_t n_known, const int32_t *known,
 				 int64_t n_relevant, const int32_t *relevant)
 {
-	double		gain = 0,
-				ideal = 0;
-	float		least;
-	int64_t		rank_of_least;
-
-	for (int64_t t = 0; t < n_known; t++)
-		scores[known[t]] = -INFINITY;
-	least = least_of_list(n_items, scores);
-	rank_of_least = rank_of(least, n_items, scores);
-
-	for (int64_t t = 0; t < n_relevant; t++)
-	{
-		float		score = scores[relevant[t]];
-
-		if (t < RMF_RANKING_LENGTH)
-			ideal += 1 / log2((double) t + 2);
-
-		/* above the least there are fewer than the list has places */
-		if (score > least)
-			gain += 1 / log2((double) rank_of(score, n_items, scores) + 1);
-		else if (score == least && rank_of_least <= RMF_RANKING_LENGTH)
-			gain += 1 / log2((double) rank_of_least + 1);
-	}
-	return gain / ideal;
+	return rmf_ranking_measure(RMF_NDCG, RMF_RANKING_LENGTH, n_items, scores, n_known, known, n_relevant, relevant);
 }

@@ -140,8 +140,10 @@ rmf_run_lay_out(const rmf_run_shape *shape, void *base, rmf_run *run)
 	run->validated_sums = NULL;
 	if (shape->n_validation > 0)
 	{
-		run->validated = rmf_carve(base, &used, RMF_VALIDATED_USERS * sizeof(int32_t));
-		run->validated_sums = rmf_carve(base, &used, RMF_VALIDATED_USERS * sizeof(rmf_validated));
+		size_t		most = (size_t) rmf_most_validated(shape);
+
+		run->validated = rmf_carve(base, &used, most * sizeof(int32_t));
+		run->validated_sums = rmf_carve(base, &used, most * sizeof(rmf_validated));
 	}
 	return used;
 }
@@ -634,7 +636,7 @@ add_up_loss(const rmf_run *run, rmf_loss *loss)
 }
 
 static rmf_status
-iterate_once(const rmf_run *run, rmf_iteration *iteration, const rmf_leader *leader)
+iterate_once(const rmf_run *run, rmf_iteration *iteration, int validates, const rmf_leader *leader)
 {
 	rmf_status	status = do_phase(run, RMF_SOLVE_USERS, leader);
 
@@ -646,11 +648,20 @@ iterate_once(const rmf_run *run, rmf_iteration *iteration, const rmf_leader *lea
 		status = prepare_side(run, RMF_ITEMS, leader);
 	if (status == RMF_OK)
 		status = add_up_loss(run, &iteration->loss);
-	if (status == RMF_OK)
+	iteration->metric = NAN;
+	if (status == RMF_OK && validates)
 		status = do_phase(run, RMF_VALIDATE, leader);
-	if (status == RMF_OK)
+	if (status == RMF_OK && validates)
 		status = rmf_validate_finish(run, &iteration->metric);
 	return status;
+}
+
+/* Is there a validation after this iteration? */
+static int
+is_validated(const rmf_run *run, const rmf_stopping *stopping, int32_t number)
+{
+	return run->shape.n_validation > 0 &&
+		(stopping->validate_every < 1 || number % stopping->validate_every == 0 || number == stopping->iterations);
 }
 
 /* What the next half-step, of users, reads. */
@@ -678,29 +689,33 @@ bring_back_best(const rmf_run *run, const rmf_leader *leader)
 rmf_status
 rmf_run_iterate(rmf_run *run, const rmf_stopping *stopping, const rmf_leader *leader, rmf_outcome *outcome)
 {
-	int			validates = run->shape.n_validation > 0;
+	int			any_validated = 0;
 	rmf_iteration iteration;
 	rmf_status	status;
 
 	if (stopping->iterations < 1 || stopping->patience < 0)
 		return RMF_BAD_ARGUMENT;
+	memset(outcome, 0, sizeof(*outcome));
 	outcome->ending = RMF_ENDED_COMPLETE;
 	status = prepare_both(run, leader);
 	for (iteration.number = 1; status == RMF_OK; iteration.number++)
 	{
+		int			validates = is_validated(run, stopping, iteration.number);
 		rmf_verdict verdict = RMF_GO_ON;
 
-		status = iterate_once(run, &iteration, leader);
+		status = iterate_once(run, &iteration, validates, leader);
 		if (status != RMF_OK)
 			return status;
-		if (!validates || iteration.number == 1 ||
-			rmf_validate_is_better(run, iteration.metric, outcome->kept.metric))
+		iteration.best = outcome->kept.number;
+		if (validates ? !any_validated || rmf_validate_is_better(run, iteration.metric, outcome->kept.metric) :
+			!any_validated)
 		{
 			iteration.best = iteration.number;
 			outcome->kept = iteration;
 			if (validates)
 				status = rmf_validate_copy_rows(run, run->rows, run->best, leader->poll);
 		}
+		any_validated |= validates;
 		outcome->iterations = iteration.number;
 		if (status == RMF_OK && stopping->done != NULL)
 			verdict = stopping->done(stopping->done_arg, &iteration);
@@ -710,7 +725,7 @@ rmf_run_iterate(rmf_run *run, const rmf_stopping *stopping, const rmf_leader *le
 			break;
 		if (verdict == RMF_STOP)
 			outcome->ending = RMF_ENDED_STOPPED;
-		else if (validates && stopping->patience > 0 && iteration.number - iteration.best >= stopping->patience)
+		else if (any_validated && stopping->patience > 0 && iteration.number - iteration.best >= stopping->patience)
 			outcome->ending = RMF_ENDED_EARLY;
 		if (outcome->ending != RMF_ENDED_COMPLETE)
 			break;

@@ -40,6 +40,7 @@
 #include "rmf_cg.h"
 #include "rmf_csr.h"
 #include "rmf_objective.h"
+#include "rmf_ranking.h"
 #include "rmf_status.h"
 
 /* Each of a pair for the users and, one more, for the items. */
@@ -56,7 +57,7 @@ typedef enum rmf_phase
 	RMF_VALIDATE
 } rmf_phase;
 
-/* Of so many users at most the ranking is validated. */
+/* Of so many users at most the ranking is validated, unless the shape says otherwise. */
 #define RMF_VALIDATED_USERS 1000
 
 /* What the layout depends on: plain numbers, the same in all processes. */
@@ -67,6 +68,9 @@ typedef struct rmf_run_shape
 	rmf_cpu_level level;		/* rmf_cpu_best(), or a lower one */
 	int64_t		n[2];			/* rows, by rmf_side */
 	int64_t		n_validation;	/* ratings to validate with; 0: no validation */
+	int64_t		validated_users;	/* whose ranking is validated, at most; 0: RMF_VALIDATED_USERS */
+	rmf_ranking_metric metric;	/* of their ranking */
+	int32_t		metric_length;	/* 0: RMF_RANKING_LENGTH */
 	int64_t		window;			/* ratings loaded at once, at least the longest row of either side; 0: all are in memory */
 } rmf_run_shape;
 
@@ -80,7 +84,7 @@ typedef struct rmf_rows
 /* What was validated in a task. */
 typedef struct rmf_validated
 {
-	double		sum;			/* of squared errors, or of the users' NDCG */
+	double		sum;			/* of squared errors, or of the users' metric */
 	int64_t		n;				/* ratings, or users */
 } rmf_validated;
 
@@ -179,7 +183,7 @@ typedef struct rmf_iteration
 	int32_t		number;			/* from 1 on */
 	int32_t		best;			/* the number of the best so far: of this one where nothing is validated */
 	rmf_loss	loss;
-	double		metric;			/* of the validation ratings: RMSE (explicit), else NDCG; NAN without any */
+	double		metric;			/* of the validation ratings: RMSE (explicit), else that of the ranking; NAN without any */
 } rmf_iteration;
 
 /* Called after each iteration: go on, end and keep what there is, or give up (RMF_CANCELLED). */
@@ -213,11 +217,13 @@ typedef struct rmf_stopping
 	int32_t		patience;		/* with validation: so many in a row without a better metric end it; 0: never */
 	rmf_iteration_done done;	/* may be NULL */
 	void	   *done_arg;
+	int32_t		validate_every; /* so many iterations, and after the last; 0: after each */
 } rmf_stopping;
 
 /*
  * Iterates from the rows that are there.  With validation the rows of the best
- * iteration are kept (the first of equals), else those of the last.  On success
+ * iteration that was validated are kept (the first of equals), else those of the
+ * last.  On success
  * every row is finite and run->gram belongs to run->rows.
  * Errors: those of the tasks; RMF_NOT_FINITE where the loss isn't.
  */

@@ -48,6 +48,9 @@ extern rmf_status rmf_run_load(const rmf_ratings *ratings, int64_t first, int64_
 /* Is the ranking of items validated, or the error of ratings? */
 extern int	rmf_validates_ranking(const rmf_run_shape *shape);
 
+/* Of so many users at most; what depends on it is laid out before anybody is chosen. */
+extern int64_t rmf_most_validated(const rmf_run_shape *shape);
+
 /* Users of a task where the ranking is, and so the rows of workspace->users and ->scores. */
 extern int64_t rmf_validated_at_once(const rmf_run_shape *shape);
 
@@ -60,7 +63,7 @@ extern rmf_status rmf_validate_task(const rmf_run *run, int64_t task, const rmf_
 									const rmf_poll *poll);
 
 /*
- * The metric, when all tasks are done: the RMSE or the mean NDCG
+ * The metric, when all tasks are done: the RMSE or the mean of the users'
  * (rmf_ranking.h); NAN where there is nothing to validate with.  Errors:
  * RMF_NOT_FINITE.
  */

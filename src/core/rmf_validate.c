@@ -5,7 +5,7 @@
  *
  * Explicit feedback is validated by the error of all these ratings, slice of
  * users by slice.  One-class feedback is validated by the ranking of all items
- * for users who have some, RMF_VALIDATED_USERS of them at most, chosen by hashes
+ * for users who have some, so many at most as the shape says, chosen by hashes
  * of their keys: so the choice depends on who there is, not on their numbers.
  * Users are scored several together, for then the items pass through the cache
  * once for all of them.
@@ -47,37 +47,83 @@ hash_of_user(const rmf_run *run, int64_t u)
 	return rmf_mix64(run->keys[RMF_USERS][u] ^ rmf_mix64(run->shape.seed));
 }
 
-/* Chooses, of those who have ratings held out, the users with the smallest hashes. */
+static int64_t
+users_wanted(const rmf_run_shape *shape)
+{
+	return shape->validated_users > 0 ? shape->validated_users : RMF_VALIDATED_USERS;
+}
+
+int64_t
+rmf_most_validated(const rmf_run_shape *shape)
+{
+	int64_t		most = users_wanted(shape);
+
+	/* there is a sum for each slice of users, too, which are fewer than that */
+	return most < RMF_VALIDATED_USERS ? RMF_VALIDATED_USERS : most;
+}
+
+/* In a heap by hash, the greatest first: the user at "at" goes down to his place. */
+static void
+sift_down(const rmf_run *run, int32_t *heap, int64_t n, int64_t at)
+{
+	int32_t		moved = heap[at];
+	uint64_t	hash = hash_of_user(run, moved);
+
+	for (;;)
+	{
+		int64_t		child = 2 * at + 1;
+
+		if (child < n - 1 && hash_of_user(run, heap[child]) < hash_of_user(run, heap[child + 1]))
+			child++;
+		if (child >= n || hash_of_user(run, heap[child]) <= hash)
+			break;
+		heap[at] = heap[child];
+		at = child;
+	}
+	heap[at] = moved;
+}
+
+/*
+ * Chooses, of those who have ratings held out, the users with the smallest
+ * hashes: a heap finds the greatest of these, and a second pass takes all up to
+ * it in ascending order.
+ */
 static void
 choose_users(rmf_run *run)
 {
 	const rmf_ratings *held_out = &run->validation;
-	int32_t    *chosen = run->validated;	/* by hash while they are chosen */
+	int64_t		most = users_wanted(&run->shape);
+	int32_t    *chosen = run->validated;
+	uint64_t	greatest = UINT64_MAX;
 	int64_t		n = 0;
 
 	for (int64_t u = 0; u < held_out->n_rows; u++)
 	{
-		uint64_t	hash;
-		int64_t		at;
-
 		if (held_out->start[u + 1] == held_out->start[u])
 			continue;
-		hash = hash_of_user(run, u);
-		if (n == RMF_VALIDATED_USERS && hash >= hash_of_user(run, chosen[n - 1]))
-			continue;
-		at = n < RMF_VALIDATED_USERS ? n++ : n - 1;
-		for (; at > 0 && hash_of_user(run, chosen[at - 1]) > hash; at--)
-			chosen[at] = chosen[at - 1];
-		chosen[at] = (int32_t) u;
+		if (n < most)
+		{
+			chosen[n++] = (int32_t) u;
+			if (n == most)
+			{
+				for (int64_t at = n / 2 - 1; at >= 0; at--)
+					sift_down(run, chosen, n, at);
+			}
+		}
+		else if (hash_of_user(run, u) < hash_of_user(run, chosen[0]))
+		{
+			chosen[0] = (int32_t) u;
+			sift_down(run, chosen, n, 0);
+		}
 	}
-	for (int64_t i = 1; i < n; i++)
-	{
-		int32_t		moved = chosen[i];
-		int64_t		at = i;
+	if (n == most)
+		greatest = hash_of_user(run, chosen[0]);
 
-		for (; at > 0 && chosen[at - 1] > moved; at--)
-			chosen[at] = chosen[at - 1];
-		chosen[at] = moved;
+	n = 0;
+	for (int64_t u = 0; u < held_out->n_rows && n < most; u++)
+	{
+		if (held_out->start[u + 1] > held_out->start[u] && hash_of_user(run, u) <= greatest)
+			chosen[n++] = (int32_t) u;
 	}
 	run->counts->validated_users = n;
 }
@@ -134,6 +180,7 @@ validate_ranking(const rmf_run *run, int64_t task, const rmf_run_workspace *w, c
 	const rmf_ratings *held_out = &run->validation;
 	int64_t		n_items = run->shape.n[RMF_ITEMS];
 	int32_t		dimensions = rmf_dimensions(&run->shape.problem);
+	int32_t		length = run->shape.metric_length > 0 ? run->shape.metric_length : RMF_RANKING_LENGTH;
 	int64_t		first = task * rmf_validated_at_once(&run->shape);
 	int64_t		n = rmf_min64(run->counts->validated_users - first, rmf_validated_at_once(&run->shape));
 	rmf_validated sums = {0};
@@ -167,8 +214,9 @@ validate_ranking(const rmf_run *run, int64_t task, const rmf_run_workspace *w, c
 		}
 		if (rmf_poll_cancelled(poll))
 			return RMF_CANCELLED;
-		sums.sum += rmf_ranking_ndcg(n_items, w->scores + i * n_items, known->start[u + 1] - at, columns,
-									 held_out->start[u + 1] - of_user, held_out->column + of_user);
+		sums.sum += rmf_ranking_measure(run->shape.metric, length, n_items, w->scores + i * n_items,
+										known->start[u + 1] - at, columns,
+										held_out->start[u + 1] - of_user, held_out->column + of_user);
 		sums.n++;
 	}
 	run->validated_sums[task] = sums;

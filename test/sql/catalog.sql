@@ -37,7 +37,7 @@ ORDER BY 1;
 SELECT signature AS not_parallel_safe FROM functions WHERE proparallel = 'r' ORDER BY 1;
 SELECT signature AS volatile_or_unsafe, provolatile, proparallel FROM functions
 WHERE (provolatile = 'v' OR proparallel = 'u')
-	AND proname NOT IN ('train_model', 'drop_model', 'create_split', 'recmf_create_pgvector_casts', 'mips_scan_stats', 'mips_check')
+	AND proname NOT IN ('train_model', 'tune_model', 'drop_model', 'create_split', 'recmf_create_pgvector_casts', 'mips_scan_stats', 'mips_check')
 ORDER BY 1;
 
 -- a type's support, an operator, a cast or an operator class never depends on settings or tables

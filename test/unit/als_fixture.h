@@ -182,7 +182,7 @@ static inline rmf_status
 train(model *m, const dataset *data, const rmf_poll *poll)
 {
 	rmf_run_shape shape = shape_of(m, data);
-	rmf_stopping stopping = {m->settings.iterations, 0, record_loss, m};
+	rmf_stopping stopping = {m->settings.iterations, 0, record_loss, m, 0};
 	rmf_outcome outcome;
 	void	   *memory;
 	rmf_run		run = make_run(m, data, &shape, &memory);

@@ -249,6 +249,53 @@ test_cancel(void)
 	free(ratings.value);
 }
 
+/* Ratings of the caller's choice: both orientations lose them, and nobody all. */
+static void
+test_marks(void)
+{
+	static char held[N_USERS][N_ITEMS];
+	matrix	   *by_user = make_ratings(RMF_USERS);
+	matrix	   *by_item = make_ratings(RMF_ITEMS);
+	matrix	   *out = make_matrix(N_USERS, N_ITEMS);
+	int64_t		all = by_user->csr.n_entries;
+	uint8_t    *marks = calloc((size_t) all, 1);
+	int64_t		wanted = 0;
+	int64_t		n;
+	counting_poll counter;
+
+	/* the last of each user, and all of user 3 */
+	for (int u = 0; u < N_USERS; u++)
+		for (int64_t t = by_user->start[u]; t < by_user->start[u + 1]; t++)
+		{
+			marks[t] = u == 3 || t == by_user->start[u + 1] - 1;
+			wanted += t == by_user->start[u + 1] - 1 && u != 3 && by_user->start[u + 1] - by_user->start[u] > 1;
+		}
+	CHECK(rmf_csr_find(&by_user->csr, 5, by_user->column[by_user->start[5] + 1]) == by_user->start[5] + 1);
+	CHECK(rmf_csr_find(&by_user->csr, 0, 149) == -1);
+	n = rmf_hold_out_check_marks(&by_user->csr, marks);
+	CHECK(n == wanted);
+	CHECK(rmf_hold_out_marked(marks, &by_user->csr, &by_item->csr, &out->csr, start_poll(&counter, 0)) == RMF_OK);
+	CHECK(out->csr.n_entries == n && by_user->csr.n_entries == all - n && by_item->csr.n_entries == all - n);
+	CHECK(out->csr.start[4] == out->csr.start[3]);
+	mark(&out->csr, held);
+	for (int u = 0; u < N_USERS; u++)
+		for (int i = 0; i < N_ITEMS; i++)
+		{
+			int			stays = is_rated(u, i) && !held[u][i];
+			int64_t		at = rmf_csr_find(&by_user->csr, u, i);
+			int64_t		turned = rmf_csr_find(&by_item->csr, i, u);
+
+			CHECK((at >= 0) == stays && (turned >= 0) == stays);
+			if (at >= 0 && turned >= 0)
+				CHECK(by_user->value[at] == rating(u, i) && by_item->value[turned] == rating(u, i) &&
+					  by_item->weight[turned] == -rating(u, i));
+		}
+	free(by_user);
+	free(by_item);
+	free(out);
+	free(marks);
+}
+
 int
 main(void)
 {
@@ -258,6 +305,7 @@ main(void)
 		item_keys[i] = rmf_mix64((uint64_t) i + 1000000);
 	test_choice();
 	test_refusals();
+	test_marks();
 	test_cancel();
 	return unit_report("hold_out");
 }

@@ -81,7 +81,7 @@ train_together(model *m, const dataset *data, int members, uint64_t random, int6
 	rmf_run_shape shape = shape_of(m, data);
 	rmf_team	core = {run_phase, t};
 	rmf_leader	leader = {&core, NULL, NULL};
-	rmf_stopping stopping = {m->settings.iterations, 0, record_loss, m};
+	rmf_stopping stopping = {m->settings.iterations, 0, record_loss, m, 0};
 	rmf_outcome outcome;
 	size_t		page = (size_t) sysconf(_SC_PAGESIZE);
 	size_t		size;
@@ -300,7 +300,7 @@ static rmf_status
 train_loading(model *m, const dataset *data, int64_t window, store *by_user, store *by_item)
 {
 	rmf_run_shape shape = shape_of(m, data);
-	rmf_stopping stopping = {m->settings.iterations, 0, NULL, NULL};
+	rmf_stopping stopping = {m->settings.iterations, 0, NULL, NULL, 0};
 	rmf_leader	leader = {0};
 	rmf_outcome outcome;
 	void	   *memory;
@@ -525,7 +525,7 @@ train_validated(validated_run *v, const model *m, const dataset *data, const rmf
 				int patience, int stop_at, rmf_verdict verdict, const rmf_poll *poll)
 {
 	rmf_run_shape shape = shape_of(m, data);
-	rmf_stopping stopping = {iterations, patience, remember, &v->history};
+	rmf_stopping stopping = {iterations, patience, remember, &v->history, 0};
 	rmf_status	status;
 
 	shape.n_validation = held->n_entries;
@@ -687,6 +687,64 @@ test_sample(void)
 	free_dataset(data);
 }
 
+/* As many users as are asked for, by another measure, and not after each iteration. */
+static void
+test_other_validation(void)
+{
+	enum
+	{
+		USERS = 37
+	};
+	dataset		data = random_dataset(300, 40, 0.4, 8, 0);
+	rmf_csr		held = hold_out(&data, 0.3);
+	model	   *m = make_model(&data, settings_of(RMF_IMPLICIT, 4, 1, RMF_SOLVER_EXACT));
+	rmf_run_shape shape = shape_of(m, &data);
+	validated_run v = {0};
+	rmf_stopping stopping = {7, 0, remember, &v.history, 3};
+	double		before = 0;
+
+	shape.n_validation = held.n_entries;
+	shape.validated_users = USERS;
+	shape.metric = RMF_RECALL;
+	shape.metric_length = 40;
+	v.run = make_run(m, &data, &shape, &v.memory);
+	v.run.validation = ratings_of(&held);
+	v.history.run = &v.run;
+	v.leader.workspace = allocate(rmf_run_workspace_size(&shape));
+	CHECK(rmf_run_start(&v.run, &v.leader) == RMF_OK);
+	CHECK(v.run.counts->validated_users == USERS);
+	for (int i = 1; i < USERS; i++)
+		CHECK(v.run.validated[i] > v.run.validated[i - 1]);
+	CHECK(rmf_run_iterate(&v.run, &stopping, &v.leader, &v.outcome) == RMF_OK);
+	for (int i = 1; i <= 7; i++)
+		CHECK(isnan(v.history.iteration[i].metric) == (i != 3 && i != 6 && i != 7));
+	/* a list of all items has whatever is held out */
+	CHECK_NEAR(v.outcome.kept.metric, 1, 1e-12);
+	CHECK(v.outcome.kept.number == 3);
+	CHECK(same_bytes(v.run.rows[RMF_USERS], v.history.users[3], 300 * (size_t) m->dimensions * sizeof(float)));
+	end_validated(&v);
+
+	/* a sample is part of a larger one */
+	for (int64_t users = 10; users <= 300; users += 290)
+	{
+		shape.validated_users = users;
+		v.run = make_run(m, &data, &shape, &v.memory);
+		v.run.validation = ratings_of(&held);
+		v.leader.workspace = allocate(rmf_run_workspace_size(&shape));
+		CHECK(rmf_run_start(&v.run, &v.leader) == RMF_OK);
+		if (users == 10)
+			for (int i = 0; i < 10; i++)
+				before += v.run.validated[i];
+		else
+			CHECK(v.run.counts->validated_users > 290 && before > 0);
+		free(v.memory);
+		free(v.leader.workspace);
+	}
+	free_csr(held);
+	free_model(m);
+	free_dataset(data);
+}
+
 /* Two iterations and, from the rows that they leave, a third: as three at once. */
 static void
 test_warm_start(rmf_feedback feedback, rmf_solver solver)
@@ -695,7 +753,7 @@ test_warm_start(rmf_feedback feedback, rmf_solver solver)
 	model	   *at_once = make_model(&data, settings_of(feedback, 14, 3, solver));
 	model	   *begun = make_model(&data, settings_of(feedback, 14, 2, solver));
 	rmf_run_shape shape = shape_of(begun, &data);
-	rmf_stopping stopping = {1, 0, NULL, NULL};
+	rmf_stopping stopping = {1, 0, NULL, NULL, 0};
 	rmf_outcome outcome;
 	void	   *memory;
 	rmf_run		run = make_run(begun, &data, &shape, &memory);
@@ -725,7 +783,7 @@ test_arguments(void)
 	dataset		data = random_dataset(30, 20, 0.5, 6, 0);
 	model	   *m = make_model(&data, settings_of(RMF_IMPLICIT, 4, 1, RMF_SOLVER_AUTO));
 	rmf_run_shape shape = shape_of(m, &data);
-	rmf_stopping stopping = {0, 0, NULL, NULL};
+	rmf_stopping stopping = {0, 0, NULL, NULL, 0};
 	rmf_outcome outcome;
 	void	   *memory;
 	rmf_run		run = make_run(m, &data, &shape, &memory);
@@ -788,6 +846,7 @@ main(void)
 	test_partition(3, 4000, 0.9);
 	test_ties();
 	test_sample();
+	test_other_validation();
 	test_arguments();
 	return unit_report("run");
 }

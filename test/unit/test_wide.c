@@ -82,7 +82,7 @@ static rmf_status
 train_far(model *m, const dataset *data, int64_t at, int64_t window, int64_t fail_at)
 {
 	rmf_run_shape shape = shape_of(m, data);
-	rmf_stopping stopping = {m->settings.iterations, 0, NULL, NULL};
+	rmf_stopping stopping = {m->settings.iterations, 0, NULL, NULL, 0};
 	far_side	sides[2] = {make_far(&data->by_user, at), make_far(&data->by_item, at)};
 	rmf_outcome outcome;
 	void	   *memory;

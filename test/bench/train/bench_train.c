@@ -428,7 +428,7 @@ run_together(const bench *b, int processes, int iterations)
 	member		m = {0};
 	rmf_team	team = {run_phase, &m};
 	rmf_leader	leader = {&team, NULL, NULL};
-	rmf_stopping stopping = {iterations, 0, NULL, NULL};
+	rmf_stopping stopping = {iterations, 0, NULL, NULL, 0};
 	rmf_outcome outcome;
 	size_t		size;
 	void	   *memory;
