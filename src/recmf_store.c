@@ -692,8 +692,8 @@ recmf_store_write(const RecmfStored *stored, const char *source_text, const Recm
 void
 recmf_store_drop(const char *model)
 {
-	Oid			types[1] = {TEXTOID};
-	Datum		values[1] = {CStringGetTextDatum(model)};
+	Oid			types[2] = {TEXTOID, OIDOID};	/* the second: of what is not the model's alone */
+	Datum		values[2] = {CStringGetTextDatum(model)};
 	RecmfStored *stored;
 	SPITupleTable *relations;
 	uint64		n;
@@ -727,12 +727,8 @@ recmf_store_drop(const char *model)
 	SPI_freetuptable(relations);
 	run_with_args(psprintf("DELETE FROM %s.recmf_model_names WHERE model OPERATOR(pg_catalog.=) $1", recmf_schema()),
 				  1, types, values, NULL, SPI_OK_DELETE);
-	{
-		Oid			owner_types[2] = {TEXTOID, OIDOID};
-		Datum		owner_values[2] = {values[0], ObjectIdGetDatum(stored->owner)};
-
-		run_with_args(psprintf("DELETE FROM %s.recmf_trials WHERE model OPERATOR(pg_catalog.=) $1"
-							   " AND owner::pg_catalog.oid OPERATOR(pg_catalog.=) $2", recmf_schema()),
-					  2, owner_types, owner_values, NULL, SPI_OK_DELETE);
-	}
+	values[1] = ObjectIdGetDatum(stored->owner);
+	run_with_args(psprintf("DELETE FROM %s.recmf_trials WHERE model OPERATOR(pg_catalog.=) $1"
+						   " AND owner::pg_catalog.oid OPERATOR(pg_catalog.=) $2", recmf_schema()),
+				  2, types, values, NULL, SPI_OK_DELETE);
 }

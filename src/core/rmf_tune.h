@@ -13,7 +13,8 @@
  *	HALVING		the best third of them, twice the iterations
  *	FINALISTS	the best of those, and the origin, with all factors
  *	NEIGHBOURS	points beside the best, closer and closer
- *	STOPPING	the best once more, with more users and iterations: how many to make
+ *	STOPPING	the best two once more, with more users and iterations: which, and
+ *				how many to make
  *
  * or, to compare with: RANDOM, each draw with all factors, and then STOPPING.
  *

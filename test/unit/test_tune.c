@@ -92,7 +92,7 @@ test_rounds(void)
 	}
 	CHECK(count[RMF_TUNE_DRAWS] == 12 && count[RMF_TUNE_HALVING] == 4);
 	CHECK(count[RMF_TUNE_FINALISTS] == 3 || count[RMF_TUNE_FINALISTS] == 4);
-	CHECK(count[RMF_TUNE_NEIGHBOURS] == 12 && count[RMF_TUNE_STOPPING] == 1 && count[RMF_TUNE_RANDOM] == 0);
+	CHECK(count[RMF_TUNE_NEIGHBOURS] == 12 && count[RMF_TUNE_STOPPING] == 2 && count[RMF_TUNE_RANDOM] == 0);
 	CHECK(tune.n == 24);
 
 	/* the first point is the rule's, and it is among those with all factors */
@@ -116,7 +116,7 @@ test_rounds(void)
 	for (int i = 0; i < n; i++)
 		CHECK(entries[i].trial.round < RMF_TUNE_FINALISTS || entries[i].value <= metric_at(&tune.result[best].point, optimum));
 	CHECK(iterations == entries[n - 1].trial.iterations - 1);
-	CHECK(entries[n - 1].trial.number == best + 1);
+	CHECK(entries[n - 2].trial.number == best + 1);
 	CHECK(metric_at(&tune.result[best].point, optimum) > 0.9);
 	CHECK_NEAR(rmf_tune_seconds_left(&tune, &left), 0, 0);
 	CHECK(left == 0);
@@ -146,7 +146,7 @@ test_draws(void)
 
 	plan.only_draws = 1;
 	n = run_search(&plan, optimum, 0, &tune, entries);
-	CHECK(n == 202);
+	CHECK(n == 203);
 	for (int i = 1; i < 201; i++)
 	{
 		const double *at = entries[i].trial.point.at;
@@ -162,7 +162,7 @@ test_draws(void)
 	CHECK(entries[201].trial.round == RMF_TUNE_STOPPING);
 
 	plan.trials = 10;
-	CHECK(run_search(&plan, optimum, 0, &other, others) == 11);
+	CHECK(run_search(&plan, optimum, 0, &other, others) == 12);
 	CHECK(memcmp(&others[9].trial.point, &entries[9].trial.point, sizeof(rmf_tune_point)) == 0);
 
 	/* what is given is not drawn */
@@ -264,7 +264,7 @@ test_time(void)
 	CHECK(n <= 101);
 	CHECK(count[RMF_TUNE_DRAWS] >= 29 && count[RMF_TUNE_DRAWS] <= 31);
 	CHECK(count[RMF_TUNE_HALVING] >= 9 && count[RMF_TUNE_FINALISTS] >= 3 && count[RMF_TUNE_NEIGHBOURS] >= 5);
-	CHECK(count[RMF_TUNE_STOPPING] == 1);
+	CHECK(count[RMF_TUNE_STOPPING] == 2);
 
 	/* time for two trials: one draw, and one of the others at least */
 	n = run_search(&plan, optimum, 0.4, &tune, entries);
@@ -301,12 +301,12 @@ test_failures(void)
 	}
 }
 
-/* As early as the metric is within a two-hundredth of its best. */
+/* As early as the metric is within two thousandths of its best. */
 static void
 test_enough(void)
 {
 	rmf_iteration iterations[6];
-	static const double metrics[] = {NAN, 0.1, NAN, 0.19905, NAN, 0.2};
+	static const double metrics[] = {NAN, 0.1, NAN, 0.19965, NAN, 0.2};
 	rmf_tune_plan plan = plan_of(3, 64);
 
 	for (int i = 0; i < 6; i++)
@@ -316,13 +316,13 @@ test_enough(void)
 	}
 	CHECK(rmf_tune_init(&tune, &plan) == RMF_OK);
 	CHECK(rmf_tune_enough(&tune, 6, iterations) == 4);
-	iterations[3].metric = 0.1989;
+	iterations[3].metric = 0.1995;
 	CHECK(rmf_tune_enough(&tune, 6, iterations) == 6);
 	CHECK(rmf_tune_enough(&tune, 2, iterations) == 2);
 	plan.larger_is_better = 0;
 	CHECK(rmf_tune_init(&tune, &plan) == RMF_OK);
 	CHECK(rmf_tune_enough(&tune, 6, iterations) == 2);
-	iterations[5].metric = 0.09996;
+	iterations[5].metric = 0.09999;
 	CHECK(rmf_tune_enough(&tune, 6, iterations) == 2);
 	iterations[5].metric = 0.0999;
 	CHECK(rmf_tune_enough(&tune, 6, iterations) == 6);
@@ -337,12 +337,12 @@ test_seconds_left(void)
 
 	CHECK(rmf_tune_init(&tune, &plan) == RMF_OK);
 	CHECK(isnan(rmf_tune_seconds_left(&tune, &left)));
-	CHECK(left == 12 + 4 + 4 + 12 + 1);
+	CHECK(left == 12 + 4 + 4 + 12 + 2);
 	CHECK(rmf_tune_next(&tune, 0, &trial));
 	rmf_tune_tell(&tune, &trial, 0.5, 4, 3);
 	/* the draws alone take that long */
 	CHECK(rmf_tune_seconds_left(&tune, &left) > 11 * 3);
-	CHECK(left == 11 + 4 + 4 + 12 + 1);
+	CHECK(left == 11 + 4 + 4 + 12 + 2);
 }
 
 static double

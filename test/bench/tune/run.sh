@@ -9,7 +9,8 @@
 # trained on.  For each seed, which chooses what is held out to validate with,
 # the draws and the start values: the NDCG@20 on the test set of all items, those
 # trained on left out, of the default settings, of search => 'random' and of
-# search => 'halving', and how many trainings each made.  Last, the means and the
+# search => 'halving', then the validation that the latter two ended with, which is
+# what they search for, and how many trainings each made.  Last, the means and the
 # seeds in which halving was better.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
@@ -47,7 +48,8 @@ psql <<-'END'
 		RETURN round(result, 4);
 	END $$;
 	CREATE TABLE result (data text, seed integer, defaults numeric, random numeric, halving numeric,
-		random_trials integer, halving_trials integer);
+		random_validation numeric, halving_validation numeric, random_trials integer, halving_trials integer);
+	CREATE FUNCTION best() RETURNS numeric LANGUAGE sql AS $$ SELECT round(value::numeric, 4) FROM recmf_trials WHERE state = 'best' $$;
 END
 xz -dc test/data/orders.csv.xz | psql -c 'COPY orders FROM STDIN (FORMAT csv, HEADER)'
 psql -o /dev/null -c "CREATE TABLE shop AS SELECT DISTINCT user_id, item_id FROM orders WHERE quantity > 0 AND user_id IS NOT NULL;
@@ -70,11 +72,11 @@ for set in $sets; do
 			UPDATE result SET defaults = ndcg(data) WHERE data = :'set' AND seed = :seed;
 			CALL tune_model('tuned', :'set' || '_train', rating_col => NULL, factors => :factors, seed => :seed, index => false,
 				time_limit => :'limit', search => 'random');
-			UPDATE result SET random = ndcg(data), random_trials = (SELECT count(*) FROM recmf_trials) WHERE data = :'set' AND seed = :seed;
+			UPDATE result SET random = ndcg(data), random_validation = best(), random_trials = (SELECT count(*) FROM recmf_trials) WHERE data = :'set' AND seed = :seed;
 			DELETE FROM recmf_trials;
 			CALL tune_model('tuned', :'set' || '_train', rating_col => NULL, factors => :factors, seed => :seed, index => false,
 				time_limit => :'limit', search => 'halving');
-			UPDATE result SET halving = ndcg(data), halving_trials = (SELECT count(*) FROM recmf_trials) WHERE data = :'set' AND seed = :seed;
+			UPDATE result SET halving = ndcg(data), halving_validation = best(), halving_trials = (SELECT count(*) FROM recmf_trials) WHERE data = :'set' AND seed = :seed;
 			DELETE FROM recmf_trials;
 			SELECT drop_model('tuned');
 		END
@@ -82,6 +84,8 @@ for set in $sets; do
 	done
 done
 psql -c "SELECT data, round(avg(defaults), 4) AS defaults, round(avg(random), 4) AS random, round(avg(halving), 4) AS halving,
+	round(avg(random_validation), 4) AS random_validation, round(avg(halving_validation), 4) AS halving_validation,
+	count(*) FILTER (WHERE halving_validation > random_validation) || ' of ' || count(*) AS better_validation,
 	count(*) FILTER (WHERE halving > random) || ' of ' || count(*) AS better, round(avg(random_trials)) AS random_trials,
 	round(avg(halving_trials)) AS halving_trials
 FROM result GROUP BY 1 ORDER BY 1"
