@@ -6,7 +6,8 @@
 # Data: the shop's orders that come with the project and, if RECMF_DATA (default
 # ../shared/data) has it, MovieLens 1M, as pairs of user and item without ratings.
 # A fifth of the pairs, chosen by hash, is the test set; the rest is tuned and
-# trained on.  For each seed, which chooses what is held out to validate with,
+# trained on, with a quarter of it, as many as in the test set, to validate with.
+# For each seed, which chooses what is held out to validate with,
 # the draws and the start values: the NDCG@20 on the test set of all items, those
 # trained on left out, of the default settings, of search => 'random' and of
 # search => 'halving', then the validation that the latter two ended with, which is
@@ -71,11 +72,11 @@ for set in $sets; do
 			SELECT FROM train_model('tuned', :'set' || '_train', rating_col => NULL, factors => :factors, seed => :seed, index => false);
 			UPDATE result SET defaults = ndcg(data) WHERE data = :'set' AND seed = :seed;
 			CALL tune_model('tuned', :'set' || '_train', rating_col => NULL, factors => :factors, seed => :seed, index => false,
-				time_limit => :'limit', search => 'random');
+				time_limit => :'limit', validation_fraction => 0.25, search => 'random');
 			UPDATE result SET random = ndcg(data), random_validation = best(), random_trials = (SELECT count(*) FROM recmf_trials) WHERE data = :'set' AND seed = :seed;
 			DELETE FROM recmf_trials;
 			CALL tune_model('tuned', :'set' || '_train', rating_col => NULL, factors => :factors, seed => :seed, index => false,
-				time_limit => :'limit', search => 'halving');
+				time_limit => :'limit', validation_fraction => 0.25, search => 'halving');
 			UPDATE result SET halving = ndcg(data), halving_validation = best(), halving_trials = (SELECT count(*) FROM recmf_trials) WHERE data = :'set' AND seed = :seed;
 			DELETE FROM recmf_trials;
 			SELECT drop_model('tuned');
