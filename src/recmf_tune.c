@@ -628,6 +628,56 @@ search(Tuning *tuning)
 	}
 }
 
+/*
+ * The settings of a point for all ratings, those held out too.  The rules look at
+ * how many there are, so what is the rules' choice on a part must be theirs on
+ * the whole.
+ */
+static void
+set_settings_of_all(const Tuning *tuning, RecmfTrial *trial)
+{
+	const RecmfDataset *dataset = tuning->dataset;
+	const rmf_csr *held_out = &dataset->held_out;
+	int64		n_users = recmf_ids_count(dataset->users);
+	int64		n_items = recmf_ids_count(dataset->items);
+	int64_t    *user_start = (int64_t *) MemoryContextAllocHuge(tuning->context, sizeof(int64_t) * (n_users + 1));
+	int64_t    *item_start = (int64_t *) MemoryContextAllocExtended(tuning->context, sizeof(int64_t) * (n_items + 1),
+																	MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	rmf_csr_stats stats = dataset->stats;
+	rmf_csr_stats held_out_stats;
+	rmf_ratings ratings = {
+		.n_rows = held_out->n_rows, .n_columns = held_out->n_columns, .n_entries = held_out->n_entries,
+		.start = held_out->start, .column = held_out->column, .value = held_out->value, .weight = held_out->weight
+	};
+	rmf_settings given = tuning->options.settings;
+	const char *field = NULL;
+	int64		t;
+	int64		i;
+
+	recmf_check_status(rmf_ratings_summarize(&ratings, 0, NULL, NULL, &held_out_stats, recmf_poll()),
+					   "choose the settings");
+	rmf_csr_stats_add(&stats, &held_out_stats);
+	for (i = 0; i <= n_users; i++)
+		user_start[i] = dataset->by_user.start[i] + held_out->start[i];
+	for (t = 0; t < held_out->n_entries; t++)
+		item_start[held_out->column[t] + 1]++;
+	for (i = 1; i <= n_items; i++)
+		item_start[i] += item_start[i - 1];
+	for (i = 0; i <= n_items; i++)
+		item_start[i] += dataset->by_item.start[i];
+
+	given.factors = trial->asked.factors;
+	given.iterations = trial->asked.iterations;
+	if (rmf_tune_settings(&trial->asked.point, &given, &stats, n_users, user_start, n_items, item_start,
+						  &trial->settings, &field) != RMF_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("training option \"%s\" has no usable value for these ratings",
+						field != NULL ? field : "feedback")));
+	pfree(user_start);
+	pfree(item_start);
+}
+
 /* The settings that won, and what is known of them. */
 static void
 choose_best(const Tuning *tuning, RecmfTrial *best)
@@ -637,7 +687,6 @@ choose_best(const Tuning *tuning, RecmfTrial *best)
 	};
 	int32		iterations;
 	int32		point = rmf_tune_best(tuning->tune, &iterations);
-	rmf_settings given = tuning->options.settings;
 	int			i;
 
 	if (point < 0 && tuning->n_tried + tuning->n_found > 0)
@@ -672,11 +721,9 @@ choose_best(const Tuning *tuning, RecmfTrial *best)
 	recmf_trials_mark_best(tuning->known, best);
 
 	/* as it is to be trained */
-	given.factors = tuning->tune->plan.factors;
-	given.iterations = iterations;
-	best->asked.factors = given.factors;
+	best->asked.factors = tuning->tune->plan.factors;
 	best->asked.iterations = iterations;
-	set_settings(tuning, best);
+	set_settings_of_all(tuning, best);
 }
 
 /* ------------------------------------------------------------------------

@@ -80,3 +80,26 @@ rmf_ratings_summarize(const rmf_ratings *ratings, int64_t window, float *value, 
 	stats->sd = sqrt(stats->squares / stats->weight);
 	return RMF_OK;
 }
+
+void
+rmf_csr_stats_add(rmf_csr_stats *stats, const rmf_csr_stats *more)
+{
+	double		weight = stats->weight + more->weight;
+	double		apart = more->mean - stats->mean;
+
+	if (more->n_entries == 0)
+		return;
+	if (stats->n_entries == 0)
+	{
+		*stats = *more;
+		return;
+	}
+	stats->squares += more->squares + apart * apart * (stats->weight / weight * more->weight);
+	stats->n_entries += more->n_entries;
+	stats->sum += more->sum;
+	stats->weight = weight;
+	stats->mean = stats->sum / weight;
+	stats->min = fmin(stats->min, more->min);
+	stats->max = fmax(stats->max, more->max);
+	stats->sd = sqrt(stats->squares / weight);
+}

@@ -80,4 +80,7 @@ typedef struct rmf_csr_stats
 extern rmf_status rmf_ratings_summarize(const rmf_ratings *ratings, int64_t window, float *value, float *weight,
 										rmf_csr_stats *stats, const rmf_poll *poll);
 
+/* Of two sets of ratings together, from those of each; the first gets it. */
+extern void rmf_csr_stats_add(rmf_csr_stats *stats, const rmf_csr_stats *more);
+
 #endif							/* RMF_CSR_H */

@@ -35,7 +35,9 @@ WHERE t.model = 'shop' AND t.round = 'draws' AND t.trial = 1 AND m.model = 'plai
 
 -- the model that was trained has the best settings, and as many iterations as were good enough
 SELECT m.version, m.n_ratings = (SELECT count(*) FROM orders) AS on_everything,
-	m.settings - 'iterations' = t.settings - 'iterations' AS same_settings,
+	m.settings ->> 'regularization_scaling' = t.settings ->> 'regularization_scaling' AS same_exponent,
+	-- the rest as the rules have it for all ratings
+	(t.settings ->> 'alpha')::float8 / (m.settings ->> 'alpha')::float8 BETWEEN 1.1 AND 1.4 AS alpha_of_all,
 	(m.settings ->> 'iterations')::integer = t.best_iteration AS same_iterations,
 	t.value >= (SELECT max(value) FROM recmf_trials WHERE model = 'shop' AND round = 'finalists' AND trial = 1) AS no_worse_than_default
 FROM recmf_models m JOIN recmf_trials t USING (model) WHERE model = 'shop' AND t.state = 'best';

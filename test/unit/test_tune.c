@@ -452,6 +452,43 @@ test_fingerprint(void)
 	CHECK(rmf_tune_fingerprint(&csr, users, items) != print);
 }
 
+/* Of two sets as of both at once. */
+static void
+test_stats(void)
+{
+	int64_t		start[] = {0, 3, 5};
+	int32_t		column[] = {0, 1, 2, 0, 1};
+	float		value[] = {1, 2, 4, 3, 5};
+	float		weight[] = {1, 2, 1, 0.5f, 1};
+	rmf_csr_stats all;
+	rmf_csr_stats parts[2];
+
+	for (int part = 0; part < 3; part++)
+	{
+		int			first = part == 1 ? 3 : 0;
+		int64_t		some[] = {0, part == 0 ? 3 : 2};
+		rmf_ratings ratings = {.n_rows = 2, .n_columns = 3, .n_entries = 5, .start = start, .column = column, .value = value, .weight = weight};
+
+		if (part < 2)
+		{
+			ratings.n_rows = 1;
+			ratings.n_entries = some[1];
+			ratings.start = some;
+			ratings.column += first;
+			ratings.value += first;
+			ratings.weight += first;
+		}
+		CHECK(rmf_ratings_summarize(&ratings, 0, NULL, NULL, part < 2 ? &parts[part] : &all, NULL) == RMF_OK);
+	}
+	rmf_csr_stats_add(&parts[0], &parts[1]);
+	CHECK(parts[0].n_entries == 5);
+	CHECK_NEAR(parts[0].mean, all.mean, 1e-12);
+	CHECK_NEAR(parts[0].sum, all.sum, 1e-12);
+	CHECK_NEAR(parts[0].sd, all.sd, 1e-12);
+	CHECK_NEAR(parts[0].min, 1, 0);
+	CHECK_NEAR(parts[0].max, 5, 0);
+}
+
 /*
  * Six items, scores .9 .8 .7 .6 .5 .4 by number; item 0 is known, so the list is
  * 1 2 3 4 5.  Relevant: 2 and 5, whose ranks are 2 and 5.
@@ -510,6 +547,7 @@ main(void)
 	test_settings();
 	test_free();
 	test_fingerprint();
+	test_stats();
 	test_measures();
 	return unit_report("tune");
 }
