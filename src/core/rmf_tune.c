@@ -38,8 +38,8 @@
 #define LAST_USERS 20000
 
 /* Shares of the metric that are not worth more iterations. */
-#define RANKING_TOLERANCE 0.002
-#define RMSE_TOLERANCE 0.0002
+#define RANKING_TOLERANCE 0.0005
+#define RMSE_TOLERANCE 0.0001
 
 #define FINALISTS 3
 

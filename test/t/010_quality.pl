@@ -213,8 +213,9 @@ FROM (
 	SELECT user_id, count(*) AS held_out, count(l.item_id) AS hits
 	FROM shop_test t JOIN shop_users USING (user_id) LEFT JOIN top_20 l USING (user_id, item_id)
 	GROUP BY 1) s});
-cmp_ok(abs(evaluated('shop', 'SELECT t.* FROM shop_test t JOIN shop_users USING (user_id)', q('{20}', resamples => 0), 'recall', 20) - $of_known),
-	'<=', 1e-6, 'online-retail: evaluate_model() says the same of recall@20 as recommend() and a join');
+my $evaluated = evaluated('shop', 'SELECT t.* FROM shop_test t JOIN shop_users USING (user_id)', q('{20}', resamples => 0), 'recall', 20);
+cmp_ok(abs($evaluated - $of_known), '<=', 5e-4, 'online-retail: evaluate_model() says the same of recall@20 as recommend() and a join');
+cmp_ok($evaluated, '<=', $of_known + 1e-9, 'online-retail: or less, where an item that was held out is level with others');
 
 # The order of the rows does not matter, to the last bit; the seed does.
 my $fingerprint = sub {
