@@ -629,9 +629,8 @@ search(Tuning *tuning)
 }
 
 /*
- * The settings of a point for all ratings, those held out too.  The rules look at
- * how many there are, so what is the rules' choice on a part must be theirs on
- * the whole.
+ * The settings of a point for all ratings, those held out too: the rules look at
+ * how many there are, so their own choice on a part is another one on the whole.
  */
 static void
 set_settings_of_all(const Tuning *tuning, RecmfTrial *trial)
@@ -723,7 +722,12 @@ choose_best(const Tuning *tuning, RecmfTrial *best)
 	/* as it is to be trained */
 	best->asked.factors = tuning->tune->plan.factors;
 	best->asked.iterations = iterations;
-	set_settings_of_all(tuning, best);
+
+	/* what was found beside the rules is taken as it was found */
+	if (best->asked.number == 1)
+		set_settings_of_all(tuning, best);
+	else
+		set_settings(tuning, best);
 }
 
 /* ------------------------------------------------------------------------

@@ -35,12 +35,16 @@ WHERE t.model = 'shop' AND t.round = 'draws' AND t.trial = 1 AND m.model = 'plai
 
 -- the model that was trained has the best settings, and as many iterations as were good enough
 SELECT m.version, m.n_ratings = (SELECT count(*) FROM orders) AS on_everything,
-	m.settings ->> 'regularization_scaling' = t.settings ->> 'regularization_scaling' AS same_exponent,
-	-- the rest as the rules have it for all ratings
-	(t.settings ->> 'alpha')::float8 / (m.settings ->> 'alpha')::float8 BETWEEN 1.1 AND 1.4 AS alpha_of_all,
+	m.settings - 'iterations' = t.settings - 'iterations' OR t.trial = 1 AS same_settings,
 	(m.settings ->> 'iterations')::integer = t.best_iteration AS same_iterations,
 	t.value >= (SELECT max(value) FROM recmf_trials WHERE model = 'shop' AND round = 'finalists' AND trial = 1) AS no_worse_than_default
 FROM recmf_models m JOIN recmf_trials t USING (model) WHERE model = 'shop' AND t.state = 'best';
+-- where the default is the best, the model has the default for all ratings, not for those that were left to train on
+CALL tune_model('ruled', 'orders', rating_col => 'quantity', factors => 8, trials => 1);
+SELECT FROM train_model('by_rule', 'orders', rating_col => 'quantity', factors => 8, iterations => 3);
+SELECT m.settings - 'iterations' = r.settings - 'iterations' AS the_rule_for_all, (t.settings ->> 'alpha')::float8 > (m.settings ->> 'alpha')::float8 AS not_of_the_part
+FROM recmf_models m, recmf_models r, recmf_trials t WHERE m.model = 'ruled' AND r.model = 'by_rule' AND t.model = 'ruled' AND t.state = 'best';
+SELECT drop_model('ruled'), drop_model('by_rule');
 SELECT count(*) FROM recommend('7', 5, model => 'shop');
 
 -- again: nothing is tried any more, but a model is trained
