@@ -36,6 +36,8 @@ typedef struct Run
 	RecmfEvaluation *evaluation;
 	int32		next_user;
 	int32		most_k;
+	int64		most_held;
+	rmf_catalogue catalogue;
 
 	/* room for one user */
 	int32	   *place;			/* of held-out items in the catalogue */
@@ -46,7 +48,7 @@ typedef struct Run
 	int32	   *order;			/* held-out items by place */
 	int32	   *sorted;
 	char	   *of;				/* whether one is of a segment */
-	double	   *diversity;
+	int32	   *item;			/* held-out items, in the order of their places */
 	double	   *sum;			/* of factors */
 	double	   *scores;
 	int32	   *drawn;
@@ -65,22 +67,29 @@ key_of(const RecmfEvaluation *e, int32 user)
 	return recmf_ids_key(e->users, user);
 }
 
-/* A user's held-out items, all of them and those in the catalogue. */
-static const int32 *
-held_of(const RecmfEvaluation *e, int32 user, int32 *n, int32 *n_known)
+/* What a user has: ascending.  Held-out items that are not in the catalogue come last. */
+typedef struct UserItems
 {
-	const int32 *held = e->held.item + e->held.start[user];
+	const int32 *held;
+	int32		n_held;
+	int32		n_known;		/* of these, in the catalogue */
+	const int32 *seen;
+	int32		n_seen;
+	int64		n_others;		/* candidates that are not held out */
+} UserItems;
 
-	*n = (int32) (e->held.start[user + 1] - e->held.start[user]);
-	*n_known = (int32) rmf_find_number(held, *n, e->n_items);
-	return held;
-}
-
-static const int32 *
-seen_of(const RecmfEvaluation *e, int32 user, int32 *n)
+static UserItems
+items_of(const RecmfEvaluation *e, int32 user)
 {
-	*n = (int32) (e->seen.start[user + 1] - e->seen.start[user]);
-	return e->seen.item + e->seen.start[user];
+	UserItems	items;
+
+	items.held = e->held.item + e->held.start[user];
+	items.n_held = (int32) (e->held.start[user + 1] - e->held.start[user]);
+	items.n_known = (int32) rmf_find_number(items.held, items.n_held, e->n_items);
+	items.seen = e->seen.item + e->seen.start[user];
+	items.n_seen = (int32) (e->seen.start[user + 1] - e->seen.start[user]);
+	items.n_others = (int64) e->n_items - items.n_seen - items.n_known;
+	return items;
 }
 
 static const float *
@@ -121,74 +130,39 @@ set_accuracy(const RecmfEvaluation *e, float *values, int32 n, int32 n_placed, c
 	}
 }
 
-/* How many of the first k of a list are relevant and not among the first k of popularity. */
-static int
-surprises(const Run *run, int32 k, int32 n_placed, const int32 *sorted, const int32 *order, const int32 *held)
-{
-	int			n = 0;
-	int32		h;
-
-	for (h = 0; h < n_placed && sorted[h] <= k; h++)
-	{
-		bool		popular = false;
-		int32		i;
-
-		for (i = 0; i < Min(k, run->n_popular); i++)
-			popular |= run->popular[i] == held[order[h]];
-		n += !popular;
-	}
-	return n;
-}
-
 /* The columns of the list itself, and how often each item is in a list. */
 static void
-set_list_columns(const Run *run, RecmfSystem system, float *values, int32 n_list, const int32 *list,
-				 int32 n_placed, const int32 *held)
+set_list_columns(const Run *run, RecmfSystem system, float *values, int32 n_list, const int32 *list, int32 n_placed)
 {
 	RecmfEvaluation *e = run->evaluation;
-	double		information = 0;
-	int			in_tail = 0;
-	int32		at = 0;
+	rmf_list_measures measures[RECMF_MAX_K];
 	int			i;
 
 	n_list = Min(n_list, run->most_k);
-	if (e->item_rows != NULL)
-		rmf_measure_diversity(n_list, list, e->problem.factors, e->directions, run->sum,
-							  run->diversity);
+	rmf_measure_list(&run->catalogue, n_list, list, e->options.n_k, e->options.k, run->sum, measures);
 	for (i = 0; i < e->options.n_k; i++)
 	{
-		int32		k = Min(e->options.k[i], n_list);
+		int32		k = e->options.k[i];
 		float	   *column = values + i * RECMF_COLUMNS_A_K;
 		int32		j;
 
-		for (; at < k; at++)
-		{
-			bool		known = list[at] < e->n_items;
-
-			information += rmf_self_information(known ? e->popularity.count[list[at]] : 0, e->n_model_users);
-			in_tail += known ? e->tail[list[at]] : 1;
-		}
-		for (j = 0; j < k; j++)
+		for (j = 0; j < Min(k, n_list); j++)
 			if (list[j] < e->n_items)
 				e->exposure[system][(Size) i * e->n_items + list[j]]++;
-		if (k > 0)
-		{
-			column[RECMF_NOVELTY] = (float) (information / k);
-			column[RECMF_LONG_TAIL] = (float) in_tail / k;
-			if (e->item_rows != NULL)
-				column[RECMF_DIVERSITY] = (float) run->diversity[k - 1];
-		}
-		column[RECMF_SERENDIPITY] = (float) surprises(run, e->options.k[i], n_placed, run->sorted, run->order, held) /
-			e->options.k[i];
+		column[RECMF_NOVELTY] = (float) measures[i].novelty;
+		column[RECMF_LONG_TAIL] = (float) measures[i].long_tail_share;
+		column[RECMF_DIVERSITY] = (float) measures[i].diversity;
+		column[RECMF_SERENDIPITY] = (float) rmf_count_surprises(k, n_placed, run->sorted, run->item, run->n_popular,
+																run->popular) / k;
 	}
 }
 
+/* By place, with the items there; few as a rule, and all different. */
 static void
-sort_places(Run *run, int32 n, const int32 *place)
+sort_places(Run *run, int32 n, const int32 *place, const int32 *held)
 {
 	int32		h;
 
-	/* few as a rule, and all different */
 	for (h = 0; h < n; h++)
 	{
 		int32		at = h;
@@ -201,6 +175,8 @@ sort_places(Run *run, int32 n, const int32 *place)
 		run->sorted[at] = place[h];
 		run->order[at] = h;
 	}
+	for (h = 0; h < n; h++)
+		run->item[h] = held[run->order[h]];
 }
 
 /* n_others: candidates that are not relevant; < 0: not known.  list NULL: there is none. */
@@ -209,17 +185,16 @@ take_ranking(Run *run, RecmfSystem system, int32 user, const int32 *place, int32
 			 int64 n_others)
 {
 	RecmfEvaluation *e = run->evaluation;
-	int32		n_held;
-	int32		n_known;
-	const int32 *held = held_of(e, user, &n_held, &n_known);
-	int32		n_places = e->subject.lists != NULL && system == RECMF_SYSTEM_MODEL ? n_held : n_known;
+	UserItems	items = items_of(e, user);
+	int32		n_held = items.n_held;
+	int32		n_places = e->subject.lists != NULL && system == RECMF_SYSTEM_MODEL ? n_held : items.n_known;
 	const int32 *segment = e->held.tag + e->held.start[user];
 	int			auc = e->options.n_k * RECMF_COLUMNS_A_K;
 	int32		n_placed = 0;
 	float	   *values;
 	int32		h;
 
-	sort_places(run, n_places, place);
+	sort_places(run, n_places, place, items.held);
 	while (n_placed < n_places && run->sorted[n_placed] < RMF_NO_PLACE)
 		n_placed++;
 	values = recmf_values_add(e, &e->ranking[system][0], user);
@@ -227,7 +202,7 @@ take_ranking(Run *run, RecmfSystem system, int32 user, const int32 *place, int32
 	if (n_others >= 0)
 		values[auc] = (float) rmf_auc(n_held, n_placed, run->sorted, NULL, n_others);
 	if (list != NULL)
-		set_list_columns(run, system, values, n_list, list, n_placed, held);
+		set_list_columns(run, system, values, n_list, list, n_placed);
 
 	for (h = 0; h < n_held && e->segments != NULL; h++)
 	{
@@ -267,10 +242,9 @@ static void
 set_popular(Run *run, int32 user)
 {
 	const RecmfEvaluation *e = run->evaluation;
-	int32		n_seen;
-	const int32 *seen = seen_of(e, user, &n_seen);
+	UserItems	items = items_of(e, user);
 
-	run->n_popular = rmf_popularity_list(&e->popularity, n_seen, seen, run->most_k, run->popular);
+	run->n_popular = rmf_popularity_list(&e->popularity, items.n_seen, items.seen, run->most_k, run->popular);
 }
 
 /* The model's list of one whom it doesn't know is this one. */
@@ -278,33 +252,23 @@ static void
 take_popular(Run *run, RecmfSystem system, int32 user)
 {
 	const RecmfEvaluation *e = run->evaluation;
-	int32		n_held;
-	int32		n_known;
-	int32		n_seen;
-	const int32 *held = held_of(e, user, &n_held, &n_known);
-	const int32 *seen = seen_of(e, user, &n_seen);
+	UserItems	items = items_of(e, user);
 
-	rmf_rank_by_popularity(&e->popularity, n_seen, seen, n_known, held, run->place);
-	take_ranking(run, system, user, run->place, run->n_popular, run->popular,
-				 (int64) e->n_items - n_seen - n_known);
+	rmf_rank_by_popularity(&e->popularity, items.n_seen, items.seen, items.n_known, items.held, run->place);
+	take_ranking(run, system, user, run->place, run->n_popular, run->popular, items.n_others);
 }
 
 static void
 take_random(Run *run, int32 user)
 {
 	const RecmfEvaluation *e = run->evaluation;
-	int32		n_held;
-	int32		n_known;
-	int32		n_seen;
-	const int32 *held = held_of(e, user, &n_held, &n_known);
-	const int32 *seen = seen_of(e, user, &n_seen);
+	UserItems	items = items_of(e, user);
 	int32		n_list;
 
-	rmf_rank_randomly(e->options.seed, key_of(e, user), (int64) e->n_items - n_seen, n_known, run->place);
-	n_list = rmf_random_list(e->options.seed, key_of(e, user), e->n_items, n_seen, seen, n_known, held, run->place,
-							 run->most_k, run->list);
-	take_ranking(run, RECMF_SYSTEM_RANDOM, user, run->place, n_list, run->list,
-				 (int64) e->n_items - n_seen - n_known);
+	rmf_rank_randomly(e->options.seed, key_of(e, user), items.n_others + items.n_known, items.n_known, run->place);
+	n_list = rmf_random_list(e->options.seed, key_of(e, user), e->n_items, items.n_seen, items.seen, items.n_known,
+							 items.held, run->place, run->most_k, run->list);
+	take_ranking(run, RECMF_SYSTEM_RANDOM, user, run->place, n_list, run->list, items.n_others);
 }
 
 static void
@@ -348,7 +312,7 @@ next_user(void *arg, RecmfTopkUser *next)
 
 	while ((user = next_held(run)) >= 0)
 	{
-		int32		n_held;
+		UserItems	items;
 
 		if (!e->knows_user[user])
 		{
@@ -359,8 +323,11 @@ next_user(void *arg, RecmfTopkUser *next)
 		}
 		next->id = Int32GetDatum(user);
 		next->row = user_row(e, user);
-		next->seen = seen_of(e, user, &next->n_seen);
-		next->held = held_of(e, user, &n_held, &next->n_held);
+		items = items_of(e, user);
+		next->seen = items.seen;
+		next->n_seen = items.n_seen;
+		next->held = items.held;
+		next->n_held = items.n_known;
 		return true;
 	}
 	return false;
@@ -372,17 +339,12 @@ take_lists(void *arg, Datum id, int n, const rmf_scored *best, const int32 *plac
 	Run		   *run = (Run *) arg;
 	RecmfEvaluation *e = run->evaluation;
 	int32		user = DatumGetInt32(id);
-	int32		n_held;
-	int32		n_known;
-	int32		n_seen;
 	int			i;
 
-	(void) held_of(e, user, &n_held, &n_known);
-	(void) seen_of(e, user, &n_seen);
 	set_popular(run, user);
 	for (i = 0; i < n; i++)
 		run->list[i] = best[i].index;
-	take_ranking(run, RECMF_SYSTEM_MODEL, user, place, n, run->list, (int64) e->n_items - n_seen - n_known);
+	take_ranking(run, RECMF_SYSTEM_MODEL, user, place, n, run->list, items_of(e, user).n_others);
 	take_baselines(run, user);
 }
 
@@ -409,29 +371,48 @@ rank_catalogue(Run *run)
 	recmf_topk_team_run(team, &caller);
 }
 
+/* Room for so many items of a user beside those held out, and for the scores of all. */
+static void
+make_room(Run *run, int64 n)
+{
+	MemoryContext context = run->evaluation->context;
+
+	run->drawn = (int32 *) MemoryContextAllocHuge(context, sizeof(int32) * (n + 1));
+	run->scores = (double *) MemoryContextAllocHuge(context, sizeof(double) * (n + run->most_held + 1));
+}
+
 /*
  * Somebody else's lists
  */
 
-/* Without what the user has, and each item once; best first. */
+/*
+ * Without what the user has, and each item once; best first.  Their scores, those
+ * of the held-out items first (NAN: not in the list), go into *n_scores of "scores".
+ */
 static int32
-clean_list(Run *run, int32 user)
+clean_list(Run *run, int32 user, const UserItems *items, int32 *n_scores)
 {
 	const RecmfEvaluation *e = run->evaluation;
-	int32		n_seen;
-	const int32 *seen = seen_of(e, user, &n_seen);
 	int32		n = 0;
 	int64		i;
 
+	*n_scores = items->n_held;
+	for (i = 0; i < items->n_held; i++)
+		run->scores[i] = NAN;
 	for (i = e->listed_start[user]; i < e->listed_start[user + 1]; i++)
 	{
 		const RecmfListed *listed = &e->listed[i];
+		int64		at;
 
-		if (run->listed_by[listed->item] == user + 1 || rmf_has_number(seen, n_seen, listed->item))
+		if (run->listed_by[listed->item] == user + 1 || rmf_has_number(items->seen, items->n_seen, listed->item))
 			continue;
 		run->listed_by[listed->item] = user + 1;
-		run->drawn[n] = listed->item;
-		run->scores[n++] = listed->score;
+		run->drawn[n++] = listed->item;
+		at = rmf_find_number(items->held, items->n_held, listed->item);
+		if (at < items->n_held && items->held[at] == listed->item)
+			run->scores[at] = listed->score;
+		else
+			run->scores[(*n_scores)++] = listed->score;
 	}
 	return n;
 }
@@ -445,34 +426,16 @@ rank_lists(Run *run)
 
 	for (user = 0; user < e->n_users; user++)
 		longest = Max(longest, e->listed_start[user + 1] - e->listed_start[user]);
-	run->drawn = (int32 *) MemoryContextAllocHuge(e->context, sizeof(int32) * (longest + 1));
-	run->scores = (double *) MemoryContextAllocHuge(e->context, sizeof(double) * (longest + 1));
+	make_room(run, longest);
 	run->listed_by = (int32 *) MemoryContextAllocExtended(e->context, sizeof(int32) * (Size) recmf_ids_count(e->items),
 														  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	while ((user = next_held(run)) >= 0)
 	{
-		int32		n_held;
-		int32		n_known;
-		const int32 *held = held_of(e, user, &n_held, &n_known);
-		int32		n = clean_list(run, user);
-		int32		h;
+		UserItems	items = items_of(e, user);
+		int32		n_scores;
+		int32		n = clean_list(run, user, &items, &n_scores);
 
-		for (h = 0; h < n_held; h++)
-		{
-			int32		at = 0;
-			int32		before = 0;
-			int32		i;
-
-			while (at < n && run->drawn[at] != held[h])
-				at++;
-			run->place[h] = RMF_NO_PLACE;
-			if (at == n)
-				continue;
-			for (i = 0; i < n; i++)
-				before += run->scores[i] > run->scores[at] ||
-					(run->scores[i] == run->scores[at] && i != at && (i < at || !rmf_has_number(held, n_held, run->drawn[i])));
-			run->place[h] = before + 1;
-		}
+		rmf_rank_scores(items.n_held, n_scores, run->scores, run->place);
 		set_popular(run, user);
 		take_ranking(run, RECMF_SYSTEM_MODEL, user, run->place, n, run->drawn, -1);
 		take_baselines(run, user);
@@ -485,22 +448,17 @@ rank_lists(Run *run)
 
 /* The candidates beside the held-out items. */
 static const int32 *
-negatives_of(Run *run, int32 user, int32 *n)
+negatives_of(Run *run, int32 user, const UserItems *items, int32 *n)
 {
 	RecmfEvaluation *e = run->evaluation;
-	int32		n_held;
-	int32		n_known;
-	int32		n_seen;
-	const int32 *held = held_of(e, user, &n_held, &n_known);
-	const int32 *seen = seen_of(e, user, &n_seen);
 
 	if (e->options.candidates != NULL)
 	{
 		*n = (int32) (e->negatives.start[user + 1] - e->negatives.start[user]);
 		return e->negatives.item + e->negatives.start[user];
 	}
-	*n = rmf_random_items(e->options.seed, key_of(e, user), e->n_items, n_seen, seen, n_known, held,
-						  e->options.negatives, run->drawn);
+	*n = rmf_random_items(e->options.seed, key_of(e, user), e->n_items, items->n_seen, items->seen, items->n_known,
+						  items->held, e->options.negatives, run->drawn);
 	return run->drawn;
 }
 
@@ -523,24 +481,17 @@ rank_samples(Run *run)
 {
 	RecmfEvaluation *e = run->evaluation;
 	int64		most_negatives = e->options.negatives;
-	int64		most_held = 0;
 	int32		user;
 
-	for (user = 0; user < e->n_users; user++)
-	{
-		most_held = Max(most_held, e->held.start[user + 1] - e->held.start[user]);
-		if (e->options.candidates != NULL)
-			most_negatives = Max(most_negatives, e->negatives.start[user + 1] - e->negatives.start[user]);
-	}
-	run->drawn = (int32 *) MemoryContextAllocHuge(e->context, sizeof(int32) * (most_negatives + 1));
-	run->scores = (double *) MemoryContextAllocHuge(e->context, sizeof(double) * (most_negatives + most_held + 1));
+	for (user = 0; user < e->n_users && e->options.candidates != NULL; user++)
+		most_negatives = Max(most_negatives, e->negatives.start[user + 1] - e->negatives.start[user]);
+	make_room(run, most_negatives);
 	while ((user = next_held(run)) >= 0)
 	{
-		int32		n_held;
-		int32		n_known;
+		UserItems	items = items_of(e, user);
+		int32		n_known = items.n_known;
 		int32		n_negatives;
-		const int32 *held = held_of(e, user, &n_held, &n_known);
-		const int32 *negatives = negatives_of(run, user, &n_negatives);
+		const int32 *negatives = negatives_of(run, user, &items, &n_negatives);
 		int			system;
 		int32		i;
 
@@ -550,7 +501,7 @@ rank_samples(Run *run)
 				break;
 			for (i = 0; i < n_known + n_negatives; i++)
 			{
-				int32		item = i < n_known ? held[i] : negatives[i - n_known];
+				int32		item = i < n_known ? items.held[i] : negatives[i - n_known];
 
 				run->scores[i] = system == RECMF_SYSTEM_MODEL ? score_of(e, user, item) : popularity_of(e, item);
 			}
@@ -647,11 +598,8 @@ judge_probabilities(RecmfEvaluation *e)
 		cases[user] = (rmf_case *) MemoryContextAllocHuge(e->context, sizeof(rmf_case) * Max(room, 1));
 	for (user = 0; user < e->n_users; user++)
 	{
-		int32		n_held;
-		int32		n_known;
-		int32		n_seen;
-		const int32 *held = held_of(e, user, &n_held, &n_known);
-		const int32 *seen = seen_of(e, user, &n_seen);
+		UserItems	items = items_of(e, user);
+		int32		n_known = items.n_known;
 		int32		n_drawn;
 		float	   *values;
 		int32		i;
@@ -660,14 +608,14 @@ judge_probabilities(RecmfEvaluation *e)
 			CHECK_FOR_INTERRUPTS();
 		if (!e->knows_user[user] || n_known == 0)
 			continue;
-		n_drawn = rmf_random_items(e->options.seed, key_of(e, user), e->n_items, n_seen, seen, n_known, held,
-								   DRAWN_CELLS, drawn);
+		n_drawn = rmf_random_items(e->options.seed, key_of(e, user), e->n_items, items.n_seen, items.seen, n_known,
+								   items.held, DRAWN_CELLS, drawn);
 		values = recmf_values_add(e, &e->probabilities[0], user);
 		values[0] = values[1] = values[2] = 0;
 		for (i = 0; i < n_known + n_drawn; i++)
 		{
-			int32		item = i < n_known ? held[i] : drawn[i - n_known];
-			double		weight = i < n_known ? 1 : (double) (e->n_items - n_seen - n_known) / n_drawn;
+			int32		item = i < n_known ? items.held[i] : drawn[i - n_known];
+			double		weight = i < n_known ? 1 : (double) items.n_others / n_drawn;
 			double		base_rate = Min(1, (double) e->popularity.count[item] / Max(e->n_model_users, 1));
 			double		p = 0;
 
@@ -694,22 +642,28 @@ void
 recmf_evaluation_run(RecmfEvaluation *e)
 {
 	Run		   *run = (Run *) MemoryContextAllocZero(e->context, sizeof(Run));
-	int64		most_held = 1;
 	int			i;
 
 	run->evaluation = e;
 	run->most_k = e->options.k[e->options.n_k - 1];
+	run->catalogue.n = e->n_items;
+	run->catalogue.count = e->popularity.count;
+	run->catalogue.tail = e->tail;
+	run->catalogue.n_users = e->n_model_users;
+	run->catalogue.dimensions = e->problem.factors;
+	run->catalogue.directions = e->directions;
+	run->most_held = 1;
 	for (i = 0; i < e->n_users; i++)
-		most_held = Max(most_held, e->held.start[i + 1] - e->held.start[i]);
-	run->place = (int32 *) MemoryContextAllocHuge(e->context, sizeof(int32) * most_held);
-	run->random_place = (int32 *) MemoryContextAllocHuge(e->context, sizeof(int32) * most_held);
-	run->order = (int32 *) MemoryContextAllocHuge(e->context, sizeof(int32) * most_held);
-	run->sorted = (int32 *) MemoryContextAllocHuge(e->context, sizeof(int32) * most_held);
-	run->of = (char *) MemoryContextAllocHuge(e->context, most_held);
+		run->most_held = Max(run->most_held, e->held.start[i + 1] - e->held.start[i]);
+	run->place = (int32 *) MemoryContextAllocHuge(e->context, sizeof(int32) * run->most_held);
+	run->random_place = (int32 *) MemoryContextAllocHuge(e->context, sizeof(int32) * run->most_held);
+	run->order = (int32 *) MemoryContextAllocHuge(e->context, sizeof(int32) * run->most_held);
+	run->sorted = (int32 *) MemoryContextAllocHuge(e->context, sizeof(int32) * run->most_held);
+	run->of = (char *) MemoryContextAllocHuge(e->context, run->most_held);
 	run->list = (int32 *) MemoryContextAlloc(e->context, sizeof(int32) * run->most_k);
 	run->popular = (int32 *) MemoryContextAlloc(e->context, sizeof(int32) * run->most_k);
 	run->sum = (double *) MemoryContextAlloc(e->context, sizeof(double) * (e->problem.factors + 1));
-	run->diversity = (double *) MemoryContextAlloc(e->context, sizeof(double) * run->most_k);
+	run->item = (int32 *) MemoryContextAllocHuge(e->context, sizeof(int32) * run->most_held);
 
 	for (i = 0; i < RECMF_N_RANKING; i++)
 	{

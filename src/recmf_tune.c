@@ -481,23 +481,32 @@ iterated(void *arg, const rmf_iteration *iteration, int iterations)
 	return spent(tuning) >= 1 ? RMF_STOP : RMF_GO_ON;
 }
 
+/* The settings of a point for ratings of which this is known. */
 static void
-set_settings(const Tuning *tuning, RecmfTrial *trial)
+resolve_settings(const Tuning *tuning, const rmf_csr_stats *stats, const int64_t *user_start, const int64_t *item_start,
+				 RecmfTrial *trial)
 {
-	const RecmfDataset *dataset = tuning->dataset;
 	rmf_settings given = tuning->options.settings;
 	const char *field = NULL;
 
 	given.factors = trial->asked.factors;
 	given.iterations = trial->asked.iterations;
-	if (rmf_tune_settings(&trial->asked.point, &given, &dataset->stats,
-						  recmf_ids_count(dataset->users), dataset->by_user.start,
-						  recmf_ids_count(dataset->items), dataset->by_item.start,
+	if (rmf_tune_settings(&trial->asked.point, &given, stats,
+						  recmf_ids_count(tuning->dataset->users), user_start,
+						  recmf_ids_count(tuning->dataset->items), item_start,
 						  &trial->settings, &field) != RMF_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("training option \"%s\" has no usable value for these ratings",
 						field != NULL ? field : "feedback")));
+}
+
+static void
+set_settings(const Tuning *tuning, RecmfTrial *trial)
+{
+	const RecmfDataset *dataset = tuning->dataset;
+
+	resolve_settings(tuning, &dataset->stats, dataset->by_user.start, dataset->by_item.start, trial);
 }
 
 /* Trains and validates; false: there was no time to finish it. */
@@ -648,8 +657,6 @@ set_settings_of_all(const Tuning *tuning, RecmfTrial *trial)
 		.n_rows = held_out->n_rows, .n_columns = held_out->n_columns, .n_entries = held_out->n_entries,
 		.start = held_out->start, .column = held_out->column, .value = held_out->value, .weight = held_out->weight
 	};
-	rmf_settings given = tuning->options.settings;
-	const char *field = NULL;
 	int64		t;
 	int64		i;
 
@@ -665,14 +672,7 @@ set_settings_of_all(const Tuning *tuning, RecmfTrial *trial)
 	for (i = 0; i <= n_items; i++)
 		item_start[i] += dataset->by_item.start[i];
 
-	given.factors = trial->asked.factors;
-	given.iterations = trial->asked.iterations;
-	if (rmf_tune_settings(&trial->asked.point, &given, &stats, n_users, user_start, n_items, item_start,
-						  &trial->settings, &field) != RMF_OK)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("training option \"%s\" has no usable value for these ratings",
-						field != NULL ? field : "feedback")));
+	resolve_settings(tuning, &stats, user_start, item_start, trial);
 	pfree(user_start);
 	pfree(item_start);
 }

@@ -8,7 +8,6 @@
 #include "rmf_measures.h"
 #include "rmf_sort.h"
 #include "rmf_spread.h"
-#include "rmf_vector.h"
 
 /* What the head of popularity is: one of so many items. */
 #define HEAD 5
@@ -60,34 +59,75 @@ rmf_auc(int64_t n_relevant, int64_t n_placed, const int32_t *place, const char *
 	return won / ((double) n_relevant * (double) n_others);
 }
 
-/* The cosines of an item with all before it are one product, with their sum. */
-void
-rmf_measure_diversity(int32_t n, const int32_t *list, int32_t dimensions, const float *rows, double *sum, double *out)
-{
-	double		cosines = 0;
-
-	for (int32_t j = 0; j < dimensions; j++)
-		sum[j] = 0;
-	for (int32_t i = 0; i < n; i++)
-	{
-		const float *row = rows + (size_t) list[i] * (size_t) dimensions;
-		double		pairs = (double) i * (i + 1) / 2;
-
-		for (int32_t j = 0; j < dimensions; j++)
-		{
-			cosines += sum[j] * (double) row[j];
-			sum[j] += (double) row[j];
-		}
-		out[i] = i == 0 ? NAN : 1 - cosines / pairs;
-	}
-}
-
-double
-rmf_self_information(int32_t count, int64_t n_users)
+static double
+self_information(int32_t count, int64_t n_users)
 {
 	double		information = log2((double) n_users / (count > 0 ? count : 1));
 
 	return information > 0 ? information : 0;
+}
+
+/* The cosines of an item with all before it are one product, with their sum. */
+static double
+add_direction(int32_t dimensions, const float *direction, double *sum)
+{
+	double		cosines = 0;
+
+	for (int32_t j = 0; j < dimensions; j++)
+	{
+		cosines += sum[j] * (double) direction[j];
+		sum[j] += (double) direction[j];
+	}
+	return cosines;
+}
+
+void
+rmf_measure_list(const rmf_catalogue *catalogue, int32_t n, const int32_t *list, int n_k, const int32_t *k,
+				 double *sum, rmf_list_measures *out)
+{
+	double		information = 0;
+	double		cosines = 0;
+	int32_t		in_tail = 0;
+	int32_t		at = 0;
+
+	for (int32_t j = 0; j < catalogue->dimensions && catalogue->directions != NULL; j++)
+		sum[j] = 0;
+	for (int i = 0; i < n_k; i++)
+	{
+		int32_t		length = k[i] < n ? k[i] : n;
+
+		for (; at < length; at++)
+		{
+			int			known = list[at] < catalogue->n;
+
+			information += self_information(known ? catalogue->count[list[at]] : 0, catalogue->n_users);
+			in_tail += known ? catalogue->tail[list[at]] : 1;
+			if (catalogue->directions != NULL && known)
+				cosines += add_direction(catalogue->dimensions, catalogue->directions +
+										 (size_t) list[at] * (size_t) catalogue->dimensions, sum);
+		}
+		out[i].novelty = length > 0 ? information / length : NAN;
+		out[i].long_tail_share = length > 0 ? (double) in_tail / length : NAN;
+		out[i].diversity = catalogue->directions != NULL && length > 1 ?
+			1 - cosines / ((double) length * (length - 1) / 2) : NAN;
+	}
+}
+
+int32_t
+rmf_count_surprises(int32_t k, int64_t n_placed, const int32_t *place, const int32_t *item, int32_t n_other,
+					const int32_t *other)
+{
+	int32_t		n = 0;
+
+	for (int64_t h = 0; h < n_placed && place[h] <= k; h++)
+	{
+		int			expected = 0;
+
+		for (int32_t i = 0; i < n_other && i < k; i++)
+			expected |= other[i] == item[h];
+		n += !expected;
+	}
+	return n;
 }
 
 void

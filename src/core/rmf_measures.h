@@ -37,19 +37,32 @@ extern rmf_accuracy rmf_measure_places(int64_t n_relevant, int64_t n_placed, con
  */
 extern double rmf_auc(int64_t n_relevant, int64_t n_placed, const int32_t *place, const char *of, int64_t n_others);
 
-/*
- * The mean cosine distance between two items of a list of n, for each of its
- * heads: out[m] of the first m + 1, NaN for the first alone.  rows: of norm 1 or
- * 0; sum: room for dimensions.
- */
-extern void rmf_measure_diversity(int32_t n, const int32_t *list, int32_t dimensions, const float *rows, double *sum,
-								  double *out);
+/* What lists are measured by beside their hits. */
+typedef struct rmf_catalogue
+{
+	int32_t		n;				/* items; larger numbers are not in the catalogue */
+	const int32_t *count;		/* of users who have an item */
+	const char *tail;			/* from rmf_long_tail() */
+	int64_t		n_users;
+	int32_t		dimensions;
+	const float *directions;	/* n x dimensions, of norm 1 or 0; NULL: there are none */
+} rmf_catalogue;
 
-/*
- * Self-information of an item in bits: -log2 of the share of users who have it.
- * An item of nobody counts as one of a single user.
- */
-extern double rmf_self_information(int32_t count, int64_t n_users);
+/* Means over a list; NAN where there is nothing to take one of. */
+typedef struct rmf_list_measures
+{
+	double		novelty;		/* self-information in bits: -log2 of the share of users who have an item, one at least */
+	double		long_tail_share;	/* what is not in the catalogue is in the tail, too */
+	double		diversity;		/* cosine distance of two items, 1 where one has no direction */
+} rmf_list_measures;
+
+/* Of the first k[0], k[1], ... of a list of n, k ascending; out: n_k; sum: room for dimensions. */
+extern void rmf_measure_list(const rmf_catalogue *catalogue, int32_t n, const int32_t *list, int n_k,
+							 const int32_t *k, double *sum, rmf_list_measures *out);
+
+/* How many hits among the first k are not among the first k of another list.  item: of the places, which are ascending. */
+extern int32_t rmf_count_surprises(int32_t k, int64_t n_placed, const int32_t *place, const int32_t *item,
+								   int32_t n_other, const int32_t *other);
 
 /*
  * Of how often each item is in a list: the share of items that are in any, and

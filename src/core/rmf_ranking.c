@@ -84,10 +84,3 @@ rmf_ranking_measure(rmf_ranking_metric metric, int32_t length, int64_t n_items, 
 	}
 	return metric == RMF_NDCG ? gain / ideal : (double) hits / (double) n_relevant;
 }
-
-double
-rmf_ranking_ndcg(int64_t n_items, float *scores, int64_t n_known, const int32_t *known,
-				 int64_t n_relevant, const int32_t *relevant)
-{
-	return rmf_ranking_measure(RMF_NDCG, RMF_RANKING_LENGTH, n_items, scores, n_known, known, n_relevant, relevant);
-}

@@ -26,8 +26,4 @@ extern double rmf_ranking_measure(rmf_ranking_metric metric, int32_t length,
 								  int64_t n_items, float *scores, int64_t n_known, const int32_t *known,
 								  int64_t n_relevant, const int32_t *relevant);
 
-/* The NDCG of RMF_RANKING_LENGTH items. */
-extern double rmf_ranking_ndcg(int64_t n_items, float *scores, int64_t n_known, const int32_t *known,
-							   int64_t n_relevant, const int32_t *relevant);
-
 #endif							/* RMF_RANKING_H */

@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes ();
 
-our @EXPORT = qw(new_node data_file load_xz load_orders split_orders measured sqlstate_of
+our @EXPORT = qw(new_node data_file load_xz load_orders split_orders load_ncf measured sqlstate_of
 	taste_table fingerprint relations_of mips_functions leftovers leftovers_are start_sql
 	wait_until_active cancel_and_wait check_cancel signal_when open_session ask close_session readme_blocks run_blocks);
 
@@ -84,6 +84,34 @@ CREATE TABLE shop_test AS SELECT user_id, item_id FROM pairs WHERE held_out;
 CREATE INDEX ON shop_train (user_id, item_id);
 ANALYZE});
 	return;
+}
+
+# MovieLens 1M: all ratings as "ml1m"; in the leave-one-out protocol of the NCF
+# papers the item that each user rated last as "ncf_test", the others as "ncf_train",
+# and 99 items that the user never rated as "ncf_candidates".  False: it is not there.
+sub load_ncf
+{
+	my ($node) = @_;
+	my $ratings = data_file('ml-1m/ratings.csv.xz');
+
+	return 0 unless $ratings;
+	$node->safe_psql(
+		'postgres', q{
+CREATE TABLE ml1m (user_id integer, item_id integer, rating integer, at bigint);
+CREATE TABLE ncf_test (LIKE ml1m);
+CREATE TABLE ncf_negatives (user_id integer, test_item_id integer, item_ids text)});
+	load_xz($node, $ratings, 'ml1m', 'FORMAT csv, HEADER');
+	load_xz($node, data_file('ml-1m/ncf_test.csv.xz'), 'ncf_test', 'FORMAT csv, HEADER');
+	load_xz($node, data_file('ml-1m/ncf_test_negatives.csv.xz'), 'ncf_negatives', 'FORMAT csv, HEADER');
+	$node->safe_psql(
+		'postgres', q{
+CREATE TABLE ncf_train AS
+SELECT * FROM ml1m WHERE (user_id, item_id) NOT IN (SELECT user_id, item_id FROM ncf_test);
+CREATE TABLE ncf_candidates AS
+SELECT user_id, unnest(string_to_array(item_ids, ' '))::integer AS item_id FROM ncf_negatives;
+DROP TABLE ncf_negatives;
+ANALYZE});
+	return 1;
 }
 
 # A table "orders" (user_id, item_id, quantity) with a taste in it: users like

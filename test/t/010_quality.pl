@@ -83,24 +83,9 @@ FROM evaluate_model('} . "$model', '$test', $arguments) WHERE segment IS NULL AN
 # user never rated.  Ties count against us.
 SKIP:
 {
-	my $ratings = data_file('ml-1m/ratings.csv.xz');
-
-	skip 'MovieLens 1M is not there (RECMF_DATA)', 9 unless $ratings;
+	skip 'MovieLens 1M is not there (RECMF_DATA)', 9 unless load_ncf($node);
 	$node->safe_psql(
 		'postgres', q{
-CREATE TABLE ml1m (user_id integer, item_id integer, rating integer, at bigint);
-CREATE TABLE ncf_test (LIKE ml1m);
-CREATE TABLE ncf_negatives (user_id integer, test_item_id integer, item_ids text)});
-	load_xz($node, $ratings, 'ml1m', 'FORMAT csv, HEADER');
-	load_xz($node, data_file('ml-1m/ncf_test.csv.xz'), 'ncf_test', 'FORMAT csv, HEADER');
-	load_xz($node, data_file('ml-1m/ncf_test_negatives.csv.xz'), 'ncf_negatives', 'FORMAT csv, HEADER');
-	$node->safe_psql(
-		'postgres', q{
-CREATE TABLE ncf_train AS
-SELECT * FROM ml1m WHERE (user_id, item_id) NOT IN (SELECT user_id, item_id FROM ncf_test);
-CREATE TABLE candidates AS
-SELECT user_id, unnest(string_to_array(item_ids, ' '))::integer AS item_id FROM ncf_negatives;
-ANALYZE;
 SELECT FROM create_split('ml1m', 'tenth', 'random', 0.1);
 SELECT FROM train_model('stars', 'tenth_train', feedback => 'explicit');
 SELECT FROM train_model('features', 'tenth_train', feedback => 'explicit', implicit_features => true);
@@ -114,7 +99,7 @@ SELECT FROM train_model('ncf192', 'ncf_train', rating_col => NULL, factors => 19
 	cmp_ok($rmse, '<=', 0.847, 'ml-1m 90/10, explicit: RMSE at most .847');
 	cmp_ok($with, '<=', 0.838, 'ml-1m 90/10, explicit with implicit features: RMSE at most .838');
 
-	my $arguments = q('{10}', candidates => 'candidates', resamples => 0);
+	my $arguments = q('{10}', candidates => 'ncf_candidates', resamples => 0);
 	my ($hit_rate, $ndcg) = pair_of('ncf', 'ncf_test', $arguments, 'hit_rate', 'ndcg');
 	my ($hit_rate_192, $ndcg_192) = pair_of('ncf192', 'ncf_test', $arguments, 'hit_rate', 'ndcg');
 	my ($popular_hit_rate, $popular_ndcg) = pair_of('ncf', 'ncf_test', $arguments, 'hit_rate', 'ndcg', 'popularity');

