@@ -3,7 +3,8 @@
  *	  Evaluation: what is measured, on which users, and where it is kept.
  *
  * Phases:
- *	recmf_evaluate_read.c	the items, the held-out rows, what users have seen
+ *	recmf_evaluate_read.c	the held-out rows, what users have seen, lists;
+ *		recmf_evaluate_model.c: the items and the users of a model
  *	recmf_evaluate_rank.c	lists and places, of the model and of the baselines
  *	recmf_evaluate_values.c	values of users, means, intervals, rows of a result
  *	recmf_evaluate.c		the SQL functions; recmf_compare.c: compare_models()

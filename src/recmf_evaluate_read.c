@@ -22,12 +22,9 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-#include "core/rmf_measures.h"
 #include "core/rmf_sort.h"
-#include "core/rmf_vector.h"
 #include "recmf_cursor.h"
-#include "recmf_evaluate.h"
-#include "recmf_factor.h"
+#include "recmf_evaluate_read.h"
 #include "recmf_given.h"
 #include "recmf_names.h"
 #include "recmf_ranking.h"
@@ -36,27 +33,12 @@
 
 #define FIRST_ROOM 1024
 
-/* An id column of a statement. */
-typedef struct IdColumn
-{
-	Oid			type;			/* base type */
-	RecmfIdKind kind;
-} IdColumn;
-
-/* Pairs while they are read. */
-typedef struct Pairs
-{
-	int64		n;
-	int64		room;
-	rmf_pair   *pairs;
-} Pairs;
-
 typedef struct Reader
 {
 	RecmfEvaluation *evaluation;
-	IdColumn	user;
-	IdColumn	item;
-	Pairs		pairs;
+	RecmfIdColumn	user;
+	RecmfIdColumn	item;
+	RecmfPairs		pairs;
 	int64		n_null;
 	int			rating;			/* columns, from 0 on; -1: none */
 	int			segment;
@@ -67,21 +49,21 @@ typedef struct Reader
 	int64	   *n_ratings;
 } Reader;
 
-static void *
-allocate(const RecmfEvaluation *evaluation, Size size)
+void *
+recmf_evaluation_allocate(const RecmfEvaluation *evaluation, Size size)
 {
 	return MemoryContextAllocExtended(evaluation->context, Max(size, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
-static void
-add_pair(const RecmfEvaluation *evaluation, Pairs *pairs, int32 user, int32 item, int32 tag)
+void
+recmf_evaluation_add_pair(const RecmfEvaluation *evaluation, RecmfPairs *pairs, int32 user, int32 item, int32 tag)
 {
 	if (pairs->n == pairs->room)
 	{
 		int64		room = Max(2 * pairs->room, FIRST_ROOM);
 
 		if (pairs->pairs == NULL)
-			pairs->pairs = (rmf_pair *) allocate(evaluation, sizeof(rmf_pair) * room);
+			pairs->pairs = (rmf_pair *) recmf_evaluation_allocate(evaluation, sizeof(rmf_pair) * room);
 		else
 			pairs->pairs = (rmf_pair *) repalloc_huge(pairs->pairs, sizeof(rmf_pair) * room);
 		pairs->room = room;
@@ -93,31 +75,30 @@ add_pair(const RecmfEvaluation *evaluation, Pairs *pairs, int32 user, int32 item
 }
 
 static void
-build_lists(const RecmfEvaluation *evaluation, rmf_lists *lists, Pairs *pairs, bool with_tags)
+build_lists(const RecmfEvaluation *evaluation, rmf_lists *lists, RecmfPairs *pairs, bool with_tags)
 {
 	lists->n_users = evaluation->n_users;
-	lists->start = (int64_t *) allocate(evaluation, sizeof(int64_t) * (evaluation->n_users + 1));
-	lists->item = (int32 *) allocate(evaluation, sizeof(int32) * pairs->n);
-	lists->tag = with_tags ? (int32 *) allocate(evaluation, sizeof(int32) * pairs->n) : NULL;
+	lists->start = (int64_t *) recmf_evaluation_allocate(evaluation, sizeof(int64_t) * (evaluation->n_users + 1));
+	lists->item = (int32 *) recmf_evaluation_allocate(evaluation, sizeof(int32) * pairs->n);
+	lists->tag = with_tags ? (int32 *) recmf_evaluation_allocate(evaluation, sizeof(int32) * pairs->n) : NULL;
 	recmf_check_status(rmf_lists_build(lists, pairs->n, pairs->pairs, recmf_poll()), "sort the rows");
 	if (pairs->pairs != NULL)
 		pfree(pairs->pairs);
-	memset(pairs, 0, sizeof(Pairs));
+	memset(pairs, 0, sizeof(RecmfPairs));
 }
 
-static IdColumn
-id_column(Oid type)
+RecmfIdColumn
+recmf_id_column_of(Oid type)
 {
-	IdColumn	column;
+	RecmfIdColumn	column;
 
 	column.type = getBaseType(type);
 	column.kind = recmf_id_kind(column.type, "id");
 	return column;
 }
 
-/* The number of an id of a row, or -1; the dictionary has ids of the same kind. */
-static int32
-look_up(const RecmfIds *ids, IdColumn column, Datum id)
+int32
+recmf_id_column_look_up(const RecmfIds *ids, RecmfIdColumn column, Datum id)
 {
 	if (column.kind == RECMF_ID_INTEGER)
 		return recmf_ids_lookup_integer(ids, recmf_integer_from_datum(column.type, id));
@@ -125,7 +106,7 @@ look_up(const RecmfIds *ids, IdColumn column, Datum id)
 }
 
 static int32
-intern(RecmfIds *ids, IdColumn column, Datum id)
+intern(RecmfIds *ids, RecmfIdColumn column, Datum id)
 {
 	if (column.kind == RECMF_ID_INTEGER)
 	{
@@ -138,8 +119,8 @@ intern(RecmfIds *ids, IdColumn column, Datum id)
 	return recmf_ids_intern(ids, id);
 }
 
-static void
-run(const RecmfStatement *statement, RecmfRowTaker take, void *arg)
+void
+recmf_evaluation_run_statement(const RecmfStatement *statement, RecmfRowTaker take, void *arg)
 {
 	RecmfCursor *cursor = recmf_cursor_open(statement);
 
@@ -162,130 +143,6 @@ check_kind(RecmfIdKind found, RecmfIdKind wanted, const char *column, const char
 				 errmsg("column \"%s\" of %s has %s ids, what it is compared with has %s ids",
 						column, source, id_kind_name(found), id_kind_name(wanted)),
 				 errhint("Use a SELECT that casts it: \"%s\"::%s.", column, id_kind_name(wanted))));
-}
-
-/*
- * Items
- */
-
-static void
-set_direction(RecmfEvaluation *e, int32 item)
-{
-	rmf_normalize(e->problem.factors, e->item_rows + (Size) item * e->dimensions,
-				  e->directions + (Size) item * e->problem.factors);
-}
-
-/* Rows of items while they are read: there is room for more than there are yet. */
-typedef struct ItemReader
-{
-	RecmfEvaluation *evaluation;
-	int32		room;
-	int32	   *counts;
-} ItemReader;
-
-static bool
-take_item(TupleTableSlot *slot, void *arg)
-{
-	ItemReader *reader = (ItemReader *) arg;
-	RecmfEvaluation *e = reader->evaluation;
-	Factor	   *factor = DatumGetFactorP(slot->tts_values[1]);
-	int32		number = recmf_ids_count(e->items);
-	int32		count = slot->tts_isnull[2] ? 0 : DatumGetInt32(slot->tts_values[2]);
-
-	recmf_check_model_factor(e->subject.model, RMF_ITEMS, factor);
-	if (recmf_ids_intern(e->items, slot->tts_values[0]) != number)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("table %s has an item twice", recmf_qualified_name(e->subject.model->items))));
-	if (number == reader->room)
-	{
-		reader->room = Max(FIRST_ROOM, 2 * reader->room);
-		e->item_rows = (float *) (e->item_rows == NULL ? allocate(e, sizeof(float) * (Size) reader->room * e->dimensions) :
-								  repalloc_huge(e->item_rows, sizeof(float) * (Size) reader->room * e->dimensions));
-		reader->counts = (int32 *) (reader->counts == NULL ? allocate(e, sizeof(int32) * (Size) reader->room) :
-									repalloc_huge(reader->counts, sizeof(int32) * (Size) reader->room));
-	}
-	memcpy(e->item_rows + (Size) number * e->dimensions, factor->x, sizeof(float) * e->dimensions);
-	reader->counts[number] = Max(count, 0);
-	if ((Pointer) factor != DatumGetPointer(slot->tts_values[1]))
-		pfree(factor);
-	return true;
-}
-
-static void
-read_model_items(RecmfEvaluation *e)
-{
-	const RecmfModel *model = e->subject.model;
-	RecmfStatement statement = {0};
-	ItemReader	reader = {e, 0, NULL};
-
-	e->items = recmf_ids_create(e->context, model->item_type, "item_id");
-	statement.text = psprintf("SELECT t.item_id, t.factor, t.n_ratings FROM %s t"
-							  " WHERE t.item_id IS NOT NULL AND t.factor IS NOT NULL ORDER BY t.item_id%s",
-							  recmf_qualified_name(model->items), recmf_id_collation(model->item_type));
-	run(&statement, take_item, &reader);
-	e->popularity.count = reader.counts;
-}
-
-/* Ids of a value, in its order, which is ascending. */
-static RecmfIds *
-value_ids(const RecmfEvaluation *e, const MfModelIds *ids, const char *what)
-{
-	RecmfIds   *dictionary = recmf_ids_create(e->context, ids->kind == RECMF_ID_INTEGER ? INT8OID :
-											  ids->kind == RECMF_ID_UUID ? UUIDOID : TEXTOID, what);
-	int32		i;
-
-	for (i = 0; i < ids->count; i++)
-	{
-		int32		number;
-
-		if (ids->kind == RECMF_ID_INTEGER)
-			recmf_ids_intern_integers(dictionary, 1, &ids->integers[i], &number);
-		else if (ids->kind == RECMF_ID_UUID)
-			(void) recmf_ids_intern_bytes(dictionary, (const char *) ids->uuids + (Size) i * 16, 16);
-		else
-		{
-			text	   *id = DatumGetTextPP(recmf_mf_model_id_text(ids, i));
-
-			(void) recmf_ids_intern_bytes(dictionary, VARDATA_ANY(id), VARSIZE_ANY_EXHDR(id));
-			pfree(id);
-		}
-	}
-	return dictionary;
-}
-
-static void
-take_value_items(RecmfEvaluation *e)
-{
-	const MfModelView *value = e->subject.value;
-
-	e->items = value_ids(e, &value->items, "item_id");
-	e->item_rows = (float *) value->item_rows;
-	e->popularity.count = value->item_n_ratings;
-}
-
-static void
-finish_items(RecmfEvaluation *e)
-{
-	int32		i;
-
-	e->n_items = recmf_ids_count(e->items);
-	if (e->n_items == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("%s has no items", e->name)));
-	e->popularity.n = e->n_items;
-	e->popularity.order = (int32 *) allocate(e, sizeof(int32) * (Size) e->n_items);
-	e->popularity.at_least = (int32 *) allocate(e, sizeof(int32) * (Size) e->n_items);
-	rmf_popularity_build(&e->popularity);
-	e->tail = (char *) allocate(e, e->n_items);
-	rmf_long_tail(e->n_items, e->popularity.order, e->popularity.count, e->tail);
-	if (e->item_rows != NULL)
-	{
-		e->directions = (float *) allocate(e, sizeof(float) * (Size) e->n_items * e->problem.factors);
-		for (i = 0; i < e->n_items; i++)
-			set_direction(e, i);
-	}
 }
 
 /*
@@ -316,7 +173,7 @@ add_test_row(RecmfEvaluation *e, int64 *room, int32 user, int32 item, int32 segm
 	if (e->n_test_rows == *room)
 	{
 		*room = Max(FIRST_ROOM, 2 * *room);
-		e->test_rows = (RecmfTestRow *) (e->test_rows == NULL ? allocate(e, sizeof(RecmfTestRow) * *room) :
+		e->test_rows = (RecmfTestRow *) (e->test_rows == NULL ? recmf_evaluation_allocate(e, sizeof(RecmfTestRow) * *room) :
 										 repalloc_huge(e->test_rows, sizeof(RecmfTestRow) * *room));
 	}
 	row = &e->test_rows[e->n_test_rows++];
@@ -366,7 +223,7 @@ take_test_row(TupleTableSlot *slot, void *arg)
 	item = intern(e->items, reader->item, slot->tts_values[1]);
 	segment = reader->segment >= 0 ? segment_of(e, slot, reader->segment) : 0;
 	if (reader->rating < 0 || rating >= e->options.min_rating)
-		add_pair(e, &reader->pairs, user, item, segment);
+		recmf_evaluation_add_pair(e, &reader->pairs, user, item, segment);
 	if (reader->rating >= 0 && e->problem.feedback == RMF_EXPLICIT)
 		add_test_row(e, &test->room, user, item, segment, (float) rating);
 	return true;
@@ -387,7 +244,7 @@ compare_test_rows(const void *a, const void *b)
 
 /* Users and segments in the order of their ids, so that nothing depends on that of the rows. */
 static void
-sort_test(RecmfEvaluation *e, Pairs *pairs)
+sort_test(RecmfEvaluation *e, RecmfPairs *pairs)
 {
 	const int32 *user = recmf_ids_sort(e->users);
 	const int32 *segment = e->segments != NULL ? recmf_ids_sort(e->segments) : NULL;
@@ -429,8 +286,8 @@ read_test(RecmfEvaluation *e, RecmfIdKind user_kind)
 	int			n_columns = 2;
 
 	reader->evaluation = e;
-	reader->user = id_column(source->user_type);
-	reader->item = id_column(source->item_type);
+	reader->user = recmf_id_column_of(source->user_type);
+	reader->item = recmf_id_column_of(source->item_type);
 	reader->rating = reader->segment = -1;
 	check_kind(reader->user.kind, user_kind, options->user_col, "the test");
 	check_kind(reader->item.kind, recmf_ids_kind(e->items), options->item_col, "the test");
@@ -462,7 +319,7 @@ read_test(RecmfEvaluation *e, RecmfIdKind user_kind)
 	}
 	appendStringInfo(&text, " %s", recmf_source_from(source));
 	statement.text = text.data;
-	run(&statement, take_test_row, &test);
+	recmf_evaluation_run_statement(&statement, take_test_row, &test);
 
 	e->n_users = recmf_ids_count(e->users);
 	e->n_segments = e->segments != NULL ? recmf_ids_count(e->segments) : 0;
@@ -474,83 +331,6 @@ read_test(RecmfEvaluation *e, RecmfIdKind user_kind)
 				 errhint("Give a table, a view or a SELECT with the rows that were held out of training.")));
 	sort_test(e, &reader->pairs);
 	build_lists(e, &e->held, &reader->pairs, true);
-}
-
-/*
- * Users of the model
- */
-
-static bool
-take_user(TupleTableSlot *slot, void *arg)
-{
-	Reader	   *reader = (Reader *) arg;
-	RecmfEvaluation *e = reader->evaluation;
-	int32		number = look_up(e->users, reader->user, slot->tts_values[0]);
-	Factor	   *factor;
-
-	if (number < 0)
-		return true;
-	factor = DatumGetFactorP(slot->tts_values[1]);
-	recmf_check_model_factor(e->subject.model, RMF_USERS, factor);
-	memcpy(e->user_rows + (Size) number * e->dimensions, factor->x, sizeof(float) * e->dimensions);
-	e->knows_user[number] = true;
-	if ((Pointer) factor != DatumGetPointer(slot->tts_values[1]))
-		pfree(factor);
-	return true;
-}
-
-static void
-read_model_users(RecmfEvaluation *e)
-{
-	const RecmfModel *model = e->subject.model;
-	RecmfStatement statement = {0};
-	Reader		reader = {0};
-
-	reader.evaluation = e;
-	reader.user = id_column(model->user_type);
-	statement.text = psprintf("SELECT t.user_id, t.factor FROM %s t WHERE t.user_id IS NOT NULL AND t.factor IS NOT NULL",
-							  recmf_qualified_name(model->users));
-	run(&statement, take_user, &reader);
-	e->n_model_users = model->n_users;
-}
-
-/* The number of a user of the test in a value, or -1. */
-static int32
-find_in_value(const RecmfEvaluation *e, int32 user)
-{
-	const MfModelIds *ids = &e->subject.value->users;
-
-	if (ids->kind == RECMF_ID_INTEGER)
-		return recmf_mf_model_lookup_integer(ids, recmf_ids_get_integer(e->users, user));
-	return recmf_mf_model_lookup_text(ids, DatumGetTextPP(recmf_ids_get_text(e->users, user)));
-}
-
-/* Users of a value, and what they have seen. */
-static void
-take_value_users(RecmfEvaluation *e, Pairs *seen)
-{
-	const MfModelView *value = e->subject.value;
-	int32		u;
-
-	e->n_model_users = value->users.count;
-	for (u = 0; u < e->n_users; u++)
-	{
-		int32		number = find_in_value(e, u);
-		const int32 *items;
-		int32		n;
-		int32		i;
-
-		if (u % 1024 == 0)
-			CHECK_FOR_INTERRUPTS();
-		if (number < 0)
-			continue;
-		e->knows_user[u] = true;
-		memcpy(e->user_rows + (Size) u * e->dimensions, value->user_rows + (Size) number * e->dimensions,
-			   sizeof(float) * e->dimensions);
-		items = recmf_mf_model_seen(value, number, &n);
-		for (i = 0; i < n && e->options.train_source == NULL; i++)
-			add_pair(e, seen, u, items[i], 0);
-	}
 }
 
 /*
@@ -604,7 +384,7 @@ take_training_row(TupleTableSlot *slot, void *arg)
 {
 	Reader	   *reader = (Reader *) arg;
 	RecmfEvaluation *e = reader->evaluation;
-	int32		item = look_up(e->items, reader->item, slot->tts_values[1]);
+	int32		item = recmf_id_column_look_up(e->items, reader->item, slot->tts_values[1]);
 	int32		user;
 
 	if (item < 0 || item >= e->n_items)
@@ -619,9 +399,9 @@ take_training_row(TupleTableSlot *slot, void *arg)
 			reader->n_ratings[item]++;
 		}
 	}
-	user = look_up(e->users, reader->user, slot->tts_values[0]);
+	user = recmf_id_column_look_up(e->users, reader->user, slot->tts_values[0]);
 	if (user >= 0)
-		add_pair(e, &reader->pairs, user, item, 0);
+		recmf_evaluation_add_pair(e, &reader->pairs, user, item, 0);
 	return true;
 }
 
@@ -631,7 +411,7 @@ take_training_item(TupleTableSlot *slot, void *arg)
 {
 	Reader	   *reader = (Reader *) arg;
 
-	add_pair(reader->evaluation, &reader->pairs, 0, intern(reader->evaluation->items, reader->item, slot->tts_values[1]), 0);
+	recmf_evaluation_add_pair(reader->evaluation, &reader->pairs, 0, intern(reader->evaluation->items, reader->item, slot->tts_values[1]), 0);
 	return true;
 }
 
@@ -651,14 +431,14 @@ open_training(const RecmfEvaluation *e, const Training *training, Reader *reader
 							  quote_identifier(training->item_col));
 	cursor = recmf_cursor_open(&statement);
 	columns = recmf_cursor_columns(cursor);
-	reader->user = id_column(TupleDescAttr(columns, 0)->atttypid);
-	reader->item = id_column(TupleDescAttr(columns, 1)->atttypid);
+	reader->user = recmf_id_column_of(TupleDescAttr(columns, 0)->atttypid);
+	reader->item = recmf_id_column_of(TupleDescAttr(columns, 1)->atttypid);
 	reader->rating = training->rating_col != NULL ? 2 : -1;
 	return cursor;
 }
 
 static void
-read_training(RecmfEvaluation *e, Pairs *seen)
+read_training(RecmfEvaluation *e, RecmfPairs *seen)
 {
 	Training	training = find_training(e);
 	Reader		reader = {0};
@@ -670,15 +450,15 @@ read_training(RecmfEvaluation *e, Pairs *seen)
 	check_kind(reader.item.kind, recmf_ids_kind(e->items), training.item_col, "the training source");
 	if (reader.rating >= 0)
 	{
-		reader.rating_sum = (double *) allocate(e, sizeof(double) * (Size) e->n_items);
-		reader.n_ratings = (int64 *) allocate(e, sizeof(int64) * (Size) e->n_items);
+		reader.rating_sum = (double *) recmf_evaluation_allocate(e, sizeof(double) * (Size) e->n_items);
+		reader.n_ratings = (int64 *) recmf_evaluation_allocate(e, sizeof(int64) * (Size) e->n_items);
 	}
 	(void) recmf_cursor_fetch(cursor, FETCH_ALL, take_training_row, &reader);
 	recmf_cursor_close(cursor);
 	*seen = reader.pairs;
 	if (reader.rating >= 0)
 	{
-		e->item_mean = (double *) allocate(e, sizeof(double) * (Size) e->n_items);
+		e->item_mean = (double *) recmf_evaluation_allocate(e, sizeof(double) * (Size) e->n_items);
 		for (i = 0; i < e->n_items; i++)
 			e->item_mean[i] = reader.n_ratings[i] > 0 ? reader.rating_sum[i] / reader.n_ratings[i] : e->problem.mean;
 	}
@@ -699,7 +479,7 @@ count_users(RecmfEvaluation *e, const Training *training)
 	statement.search_path = training->search_path;
 	statement.text = psprintf("SELECT pg_catalog.count(DISTINCT s.%s) %s", quote_identifier(training->user_col),
 							  training->from);
-	run(&statement, take_count, &e->n_model_users);
+	recmf_evaluation_run_statement(&statement, take_count, &e->n_model_users);
 }
 
 static RecmfIdKind
@@ -717,7 +497,7 @@ read_catalogue(RecmfEvaluation *e)
 	(void) recmf_cursor_fetch(cursor, FETCH_ALL, take_training_item, &reader);
 	recmf_cursor_close(cursor);
 	number = recmf_ids_sort(e->items);
-	counts = (int32 *) allocate(e, sizeof(int32) * (Size) recmf_ids_count(e->items));
+	counts = (int32 *) recmf_evaluation_allocate(e, sizeof(int32) * (Size) recmf_ids_count(e->items));
 	for (i = 0; i < reader.pairs.n; i++)
 		counts[number[reader.pairs.pairs[i].item]]++;
 	if (reader.pairs.pairs != NULL)
@@ -748,7 +528,7 @@ take_listed(TupleTableSlot *slot, void *arg)
 	int32		user;
 	int32		item;
 
-	user = look_up(e->users, reader->user, slot->tts_values[0]);
+	user = recmf_id_column_look_up(e->users, reader->user, slot->tts_values[0]);
 	if (user < 0)
 		return true;
 	item = intern(e->items, reader->item, slot->tts_values[1]);
@@ -764,7 +544,7 @@ take_listed(TupleTableSlot *slot, void *arg)
 	if (e->n_listed == lists->room)
 	{
 		lists->room = Max(FIRST_ROOM, 2 * lists->room);
-		e->listed = (RecmfListed *) (e->listed == NULL ? allocate(e, sizeof(RecmfListed) * lists->room) :
+		e->listed = (RecmfListed *) (e->listed == NULL ? recmf_evaluation_allocate(e, sizeof(RecmfListed) * lists->room) :
 									 repalloc_huge(e->listed, sizeof(RecmfListed) * lists->room));
 	}
 	listed = &e->listed[e->n_listed++];
@@ -805,17 +585,17 @@ read_lists(RecmfEvaluation *e)
 				 errhint("Use a SELECT that names one of its columns \"score\" (larger is better) or \"rank\" (1 is best).")));
 	reader->evaluation = e;
 	reader->sign = by_score ? 1 : -1;
-	reader->user = id_column(source->user_type);
-	reader->item = id_column(source->item_type);
+	reader->user = recmf_id_column_of(source->user_type);
+	reader->item = recmf_id_column_of(source->item_type);
 	check_kind(reader->user.kind, recmf_ids_kind(e->users), e->options.user_col, "the lists");
 	check_kind(reader->item.kind, recmf_ids_kind(e->items), e->options.item_col, "the lists");
 	statement.text = psprintf("SELECT s.%s, s.%s, s.%s::pg_catalog.float8 %s WHERE s.%s IS NOT NULL AND s.%s IS NOT NULL",
 							  quote_identifier(e->options.user_col), quote_identifier(e->options.item_col),
 							  by_score ? "score" : "rank", recmf_source_from(source),
 							  quote_identifier(e->options.user_col), quote_identifier(e->options.item_col));
-	run(&statement, take_listed, &lists);
+	recmf_evaluation_run_statement(&statement, take_listed, &lists);
 	qsort(e->listed, e->n_listed, sizeof(RecmfListed), compare_listed);
-	e->listed_start = (int64 *) allocate(e, sizeof(int64) * (e->n_users + 1));
+	e->listed_start = (int64 *) recmf_evaluation_allocate(e, sizeof(int64) * (e->n_users + 1));
 	for (i = 0; i < e->n_listed; i++)
 		e->listed_start[e->listed[i].user + 1]++;
 	for (u = 0; u < e->n_users; u++)
@@ -834,10 +614,10 @@ take_candidate(TupleTableSlot *slot, void *arg)
 {
 	Reader	   *reader = (Reader *) arg;
 	RecmfEvaluation *e = reader->evaluation;
-	int32		user = look_up(e->users, reader->user, slot->tts_values[0]);
+	int32		user = recmf_id_column_look_up(e->users, reader->user, slot->tts_values[0]);
 
 	if (user >= 0)
-		add_pair(e, &reader->pairs, user, intern(e->items, reader->item, slot->tts_values[1]), 0);
+		recmf_evaluation_add_pair(e, &reader->pairs, user, intern(e->items, reader->item, slot->tts_values[1]), 0);
 	return true;
 }
 
@@ -849,15 +629,15 @@ read_candidates(RecmfEvaluation *e)
 	Reader		reader = {0};
 
 	reader.evaluation = e;
-	reader.user = id_column(source->user_type);
-	reader.item = id_column(source->item_type);
+	reader.user = recmf_id_column_of(source->user_type);
+	reader.item = recmf_id_column_of(source->item_type);
 	check_kind(reader.user.kind, recmf_ids_kind(e->users), e->options.user_col, "candidates");
 	check_kind(reader.item.kind, recmf_ids_kind(e->items), e->options.item_col, "candidates");
 	statement.text = psprintf("SELECT s.%s, s.%s %s WHERE s.%s IS NOT NULL AND s.%s IS NOT NULL",
 							  quote_identifier(e->options.user_col), quote_identifier(e->options.item_col),
 							  recmf_source_from(source), quote_identifier(e->options.user_col),
 							  quote_identifier(e->options.item_col));
-	run(&statement, take_candidate, &reader);
+	recmf_evaluation_run_statement(&statement, take_candidate, &reader);
 	build_lists(e, &e->negatives, &reader.pairs, false);
 	(void) rmf_lists_subtract(&e->negatives, &e->held);
 	(void) rmf_lists_subtract(&e->negatives, &e->seen);
@@ -965,7 +745,7 @@ recmf_evaluation_read(const RecmfSubject *subject, const RecmfEvaluateOptions *o
 	RecmfEvaluation *e = (RecmfEvaluation *) MemoryContextAllocZero(context, sizeof(RecmfEvaluation));
 	bool		read_only = XactReadOnly;
 	RecmfIdKind user_kind;
-	Pairs		seen = {0};
+	RecmfPairs		seen = {0};
 
 	e->context = context;
 	e->options = *options;
@@ -974,27 +754,18 @@ recmf_evaluation_read(const RecmfSubject *subject, const RecmfEvaluateOptions *o
 
 	/* as for recommend_all(): what writes is refused whether there are workers or not */
 	XactReadOnly = true;
-	if (subject->model != NULL)
+	if (subject->lists != NULL)
 	{
-		read_model_items(e);
-		user_kind = subject->model->user_kind;
-	}
-	else if (subject->value != NULL)
-	{
-		take_value_items(e);
-		user_kind = subject->value->users.kind;
+		user_kind = read_catalogue(e);
+		recmf_evaluation_finish_items(e);
 	}
 	else
-		user_kind = read_catalogue(e);
-	finish_items(e);
+	{
+		user_kind = subject->model != NULL ? subject->model->user_kind : subject->value->users.kind;
+		recmf_evaluation_read_items(e);
+	}
 	read_test(e, user_kind);
-
-	e->user_rows = (float *) allocate(e, sizeof(float) * (Size) e->n_users * e->dimensions);
-	e->knows_user = (bool *) allocate(e, sizeof(bool) * (Size) e->n_users);
-	if (subject->model != NULL)
-		read_model_users(e);
-	else if (subject->value != NULL)
-		take_value_users(e, &seen);
+	recmf_evaluation_read_users(e, &seen);
 	if (subject->value == NULL || e->options.train_source != NULL)
 		read_training(e, &seen);
 	build_lists(e, &e->seen, &seen, false);
