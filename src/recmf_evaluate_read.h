@@ -18,7 +18,7 @@ typedef struct RecmfIdColumn
 	RecmfIdKind kind;
 } RecmfIdColumn;
 
-/* RecmfPairs while they are read. */
+/* Pairs while they are read. */
 typedef struct RecmfPairs
 {
 	int64		n;
