@@ -204,15 +204,15 @@ for my $setting ('max_parallel_workers = 0', 'max_parallel_maintenance_workers =
 }
 
 # A worker that is told to end, at once and later: an error, within a second, and
-# the old model.
+# the old model.  There are enough rows for it to read still, on a fast machine too.
 $node->safe_psql(
 	'postgres', q{
 CREATE TABLE long AS
 SELECT (g * 7919::bigint % 40009)::integer AS user_id, (g * 104729::bigint % 9001)::smallint AS item_id, 1::real AS rating
-FROM generate_series(1, 6000000) g});
+FROM generate_series(1, 12000000) g});
 train('ratings', q{user_col => 'user_id'}, 0);
 my $old = model();
-for my $delay (0, 0.01, 0.1, 0.3)
+for my $delay (0, 0.01, 0.1, 0.2)
 {
 	for my $leader ('on', 'off')
 	{
