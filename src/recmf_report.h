@@ -2,7 +2,7 @@
  * recmf_report.h
  *	  What a report of a model is made of: first everything is gathered
  *	  (recmf_report_data.c, recmf_report_lists.c), then it is written
- *	  (recmf_report_page.c).
+ *	  (recmf_report_page.c and the sections in recmf_report_parts.h).
  *
  * All of it lies in the memory context of the call.
  */

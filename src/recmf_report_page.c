@@ -16,10 +16,7 @@
 #include "recmf_chart.h"
 #include "recmf_html.h"
 #include "recmf_options.h"
-#include "recmf_report.h"
-
-/* Small charts of metrics, at most. */
-#define METRIC_CHARTS 16
+#include "recmf_report_parts.h"
 
 /*
  * Colours have a contrast of at least 4.5 (text) and 3 (lines) with the ground
@@ -111,118 +108,28 @@ static const char style[] =
  * ------------------------------------------------------------------------
  */
 
-static const struct
-{
-	const char *id;
-	const char *heading;
-}			sections[] =
-{
-	{"quality", "Quality"},
-	{"training", "Training"},
-	{"factors", "Factors and popularity"},
-	{"coverage", "Coverage and long tail"},
-	{"items", "Top items"},
-	{"users", "Some users"},
-	{"similar", "Similar items"},
-	{"drift", "Drift"},
-	{"options", "Options and data"}
-};
-
-enum
-{
-	SECTION_QUALITY,
-	SECTION_TRAINING,
-	SECTION_FACTORS,
-	SECTION_COVERAGE,
-	SECTION_ITEMS,
-	SECTION_USERS,
-	SECTION_SIMILAR,
-	SECTION_DRIFT,
-	SECTION_OPTIONS
-};
-
-static void
-put(StringInfo page, const char *markup)
-{
-	appendStringInfoString(page, markup);
-}
-
-static void
-open_section(StringInfo page, int section)
-{
-	appendStringInfo(page, "<section id=\"%s\" aria-labelledby=\"%s-heading\"><h2 id=\"%s-heading\">%s</h2>\n",
-					 sections[section].id, sections[section].id, sections[section].id, sections[section].heading);
-}
-
-static void
-close_section(StringInfo page)
-{
-	put(page, "</section>\n");
-}
-
-#define put_paragraph(page, ...) \
-	(put(page, "<p>"), recmf_html_printf(page, __VA_ARGS__), put(page, "</p>\n"))
-
 static void
 put_fact(StringInfo page, const char *name, const char *value)
 {
-	put(page, "<div><dt>");
+	appendStringInfoString(page, "<div><dt>");
 	recmf_html_text(page, name);
-	put(page, "</dt><dd>");
+	appendStringInfoString(page, "</dt><dd>");
 	recmf_html_text(page, value);
-	put(page, "</dd></div>\n");
-}
-
-/* An item by its name, if it has one, and its id. */
-static void
-put_item(StringInfo page, const RecmfReport *report, const char *id)
-{
-	const char *name = recmf_report_name(report, id);
-
-	recmf_html_name(page, name != NULL ? name : id);
-	if (name != NULL)
-	{
-		put(page, " <code>");
-		recmf_html_name(page, id);
-		put(page, "</code>");
-	}
+	appendStringInfoString(page, "</dd></div>\n");
 }
 
 static void
 put_item_cell(StringInfo page, const RecmfReport *report, const char *id)
 {
-	put(page, "<td class=\"i\">");
-	put_item(page, report, id);
-	put(page, "</td>");
-}
-
-/* A number with a second line, smaller. */
-static void
-put_number_and_note(StringInfo page, const char *numeral, const char *note)
-{
-	put(page, "<td class=\"n\">");
-	recmf_html_text(page, numeral);
-	put(page, " <span class=\"note\">");
-	recmf_html_text(page, note);
-	put(page, "</span></td>");
+	appendStringInfoString(page, "<td class=\"i\">");
+	recmf_report_item(page, report, id);
+	appendStringInfoString(page, "</td>");
 }
 
 static void
 put_rank(StringInfo page, int rank)
 {
 	appendStringInfo(page, "<tr><th scope=\"row\" class=\"n\">%d</th>", rank);
-}
-
-static char *
-seconds_text(double seconds)
-{
-	if (!isfinite(seconds))
-		return pstrdup("-");
-	if (seconds < 0.01)
-		return psprintf("%.1f ms", 1000 * seconds);
-	if (seconds < 120)
-		return psprintf("%s s", recmf_decimal(seconds, 3));
-	return psprintf("%s min", recmf_decimal(seconds / 60, 3));
 }
 
 static char *
@@ -237,38 +144,6 @@ bytes_text(int64 bytes)
 	return psprintf("%s %s", recmf_decimal(size, 3), units[unit]);
 }
 
-static const char *
-plural(int64 n, const char *one, const char *many)
-{
-	return n == 1 ? one : many;
-}
-
-/* "3 users" */
-static char *
-counted(int64 n, const char *one, const char *many)
-{
-	return psprintf("%s %s", recmf_count(n), plural(n, one, many));
-}
-
-/* The validation of the iteration whose factors were kept, or NaN. */
-static double
-validation_kept(const RecmfReportVersion *version)
-{
-	if (version->best_iteration < 1 || version->best_iteration > version->n_validations)
-		return NAN;
-	return version->validations[version->best_iteration - 1];
-}
-
-static const char *
-metric_title(const char *metric)
-{
-	if (strcmp(metric, "rmse") == 0)
-		return "RMSE";
-	if (strncmp(metric, "ndcg", 4) == 0)
-		return psprintf("NDCG%s", metric + 4);
-	return metric;
-}
-
 /* ------------------------------------------------------------------------
  * The head of the page
  * ------------------------------------------------------------------------
@@ -279,10 +154,10 @@ put_contents(StringInfo page)
 {
 	int			s;
 
-	put(page, "<nav aria-label=\"Contents\"><ul>");
-	for (s = 0; s < (int) lengthof(sections); s++)
-		appendStringInfo(page, "<li><a href=\"#%s\">%s</a></li>", sections[s].id, sections[s].heading);
-	put(page, "</ul></nav>\n");
+	appendStringInfoString(page, "<nav aria-label=\"Contents\"><ul>");
+	for (s = 0; s < RECMF_REPORT_SECTIONS; s++)
+		appendStringInfo(page, "<li><a href=\"#%s\">%s</a></li>", recmf_report_sections[s].id, recmf_report_sections[s].heading);
+	appendStringInfoString(page, "</ul></nav>\n");
 }
 
 static void
@@ -290,9 +165,9 @@ put_key_figures(StringInfo page, const RecmfReport *report)
 {
 	const RecmfReportVersion *version = &report->version;
 	const RecmfReportCoverage *coverage = &report->coverage;
-	double		kept = validation_kept(version);
+	double		kept = recmf_report_validation(version);
 
-	put(page, "<dl class=\"figures\">\n");
+	appendStringInfoString(page, "<dl class=\"figures\">\n");
 	put_fact(page, "Users", recmf_count(report->model->n_users));
 	put_fact(page, "Items", recmf_count(report->model->n_items));
 	put_fact(page, "Ratings", recmf_count(version->n_ratings));
@@ -301,13 +176,13 @@ put_key_figures(StringInfo page, const RecmfReport *report)
 	if (version->n_losses > 0)
 		put_fact(page, "Final loss", recmf_decimal(version->losses[version->n_losses - 1], 5));
 	if (version->validation_metric != NULL && isfinite(kept))
-		put_fact(page, psprintf("Validation, %s", metric_title(version->validation_metric)), recmf_decimal(kept, 4));
+		put_fact(page, psprintf("Validation, %s", recmf_report_metric_title(version->validation_metric)), recmf_decimal(kept, 4));
 	if (coverage->n_listed > 0)
 		put_fact(page, psprintf("Catalogue in top %d", report->wish->k),
 				 recmf_percent((double) coverage->n_recommended, (double) coverage->n_items));
 	if (report->drift != NULL && report->drift->n_users > 0)
 		put_fact(page, "Lists kept since last version", recmf_percent(report->drift->overlap, 1));
-	put(page, "</dl>\n");
+	appendStringInfoString(page, "</dl>\n");
 }
 
 static void
@@ -316,295 +191,43 @@ put_head(StringInfo page, const RecmfReport *report)
 	const RecmfModel *model = report->model;
 	const char *title = report->wish->title != NULL ? report->wish->title : psprintf("Model %s", model->name);
 
-	put(page, "<!DOCTYPE html>\n<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\"><head><meta charset=\"utf-8\"/>\n"
-		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n"
-		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
-		"<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>");
+	appendStringInfoString(page, "<!DOCTYPE html>\n"
+						   "<html lang=\"en\" xmlns=\"http://www.w3.org/1999/xhtml\"><head><meta charset=\"utf-8\"/>\n"
+						   "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n"
+						   "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"
+						   "<meta name=\"color-scheme\" content=\"light dark\"/>\n<title>");
 	recmf_html_text(page, title);
-	put(page, "</title>\n<style>\n");
-	put(page, style);
-	put(page, "</style></head>\n<body><header><h1>");
+	appendStringInfoString(page, "</title>\n<style>\n");
+	appendStringInfoString(page, style);
+	appendStringInfoString(page, "</style></head>\n<body><header><h1>");
 	recmf_html_name(page, title);
-	put(page, "</h1>\n<p class=\"sub\">");
+	appendStringInfoString(page, "</h1>\n<p class=\"sub\">");
 	if (report->wish->title != NULL)
 	{
-		put(page, "Model ");
+		appendStringInfoString(page, "Model ");
 		recmf_html_name(page, model->name);
-		put(page, ", version");
+		appendStringInfoString(page, ", version");
 	}
 	else
-		put(page, "Version");
+		appendStringInfoString(page, "Version");
 	recmf_html_printf(page, " %d: %s feedback, %s. Trained %s from ", model->version,
 					  recmf_feedback_name(model->problem.feedback),
-					  counted(model->problem.factors, "factor", "factors"),
+					  recmf_report_counted(model->problem.factors, "factor", "factors"),
 					  report->version.trained_at != NULL ? report->version.trained_at : "at a time not known");
 	if (OidIsValid(model->source_table))
 	{
-		put(page, "<code>");
+		appendStringInfoString(page, "<code>");
 		recmf_html_name(page, report->version.source);
-		put(page, "</code>");
+		appendStringInfoString(page, "</code>");
 	}
 	else
-		put(page, "a query");
-	recmf_html_printf(page, " in %s.", seconds_text(report->version.read_seconds + report->version.train_seconds +
+		appendStringInfoString(page, "a query");
+	recmf_html_printf(page, " in %s.", recmf_report_seconds(report->version.read_seconds + report->version.train_seconds +
 												   report->version.write_seconds));
-	put(page, "</p>\n");
+	appendStringInfoString(page, "</p>\n");
 	put_key_figures(page, report);
 	put_contents(page);
-	put(page, "</header>\n<main>\n");
-}
-
-/* ------------------------------------------------------------------------
- * Quality
- * ------------------------------------------------------------------------
- */
-
-/* What the rows of an evaluation have in their columns, in order of appearance. */
-typedef struct Evaluation
-{
-	int			n_systems;
-	const char **systems;		/* the model first */
-	int			n_groups;
-	const char **groups;		/* NULL: all users */
-	int			n_metrics;
-	const RecmfReportMetric **metrics;	/* the first row of each metric and k */
-	int			n_points;		/* of a metric that is charted */
-	int			k;				/* of the charts */
-} Evaluation;
-
-static bool
-same_text(const char *a, const char *b)
-{
-	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static void
-add_text(int *n, const char **texts, const char *text)
-{
-	int			i;
-
-	for (i = 0; i < *n; i++)
-		if (same_text(texts[i], text))
-			return;
-	texts[(*n)++] = text;
-}
-
-static void
-sort_out(const RecmfReport *report, Evaluation *evaluation)
-{
-	int			i;
-	int			j;
-
-	memset(evaluation, 0, sizeof(Evaluation));
-	evaluation->systems = (const char **) palloc(sizeof(char *) * (report->n_metrics + 1));
-	evaluation->groups = (const char **) palloc(sizeof(char *) * report->n_metrics);
-	evaluation->metrics = (const RecmfReportMetric **) palloc(sizeof(RecmfReportMetric *) * report->n_metrics);
-	for (i = 0; i < report->n_metrics; i++)
-		if (strcmp(report->metrics[i].system, "model") == 0)
-			add_text(&evaluation->n_systems, evaluation->systems, "model");
-	for (i = 0; i < report->n_metrics; i++)
-	{
-		const RecmfReportMetric *row = &report->metrics[i];
-
-		add_text(&evaluation->n_systems, evaluation->systems, row->system);
-		add_text(&evaluation->n_groups, evaluation->groups, row->group);
-		for (j = 0; j < evaluation->n_metrics; j++)
-			if (strcmp(evaluation->metrics[j]->metric, row->metric) == 0 && evaluation->metrics[j]->k == row->k)
-				break;
-		if (j == evaluation->n_metrics)
-			evaluation->metrics[evaluation->n_metrics++] = row;
-		/* lists as long as in the rest of the page, else the shortest */
-		if (row->k > 0 && (evaluation->k == 0 || row->k == report->wish->k ||
-						   (evaluation->k != report->wish->k && row->k < evaluation->k)))
-			evaluation->k = row->k;
-	}
-}
-
-static const RecmfReportMetric *
-find_metric(const RecmfReport *report, const char *group, const char *system, const RecmfReportMetric *like)
-{
-	int			i;
-
-	for (i = 0; i < report->n_metrics; i++)
-	{
-		const RecmfReportMetric *row = &report->metrics[i];
-
-		if (same_text(row->group, group) && strcmp(row->system, system) == 0 &&
-			strcmp(row->metric, like->metric) == 0 && row->k == like->k)
-			return row;
-	}
-	return NULL;
-}
-
-/* The name of a metric as it is shown: "ndcg" at 10 is "ndcg@10". */
-static char *
-metric_label(const RecmfReportMetric *metric)
-{
-	return metric->k > 0 ? psprintf("%s@%d", metric->metric, metric->k) : pstrdup(metric->metric);
-}
-
-static bool
-lower_is_better(const char *metric)
-{
-	static const char *const names[] = {"rmse", "mae", "log_loss", "logloss", "brier", "gini", "calibration"};
-	int			i;
-
-	for (i = 0; i < (int) lengthof(names); i++)
-		if (pg_strncasecmp(metric, names[i], strlen(names[i])) == 0)
-			return true;
-	return false;
-}
-
-/* The rows of all users are those without a segment; else the first one. */
-static const char *
-main_group(const Evaluation *evaluation)
-{
-	int			i;
-
-	for (i = 0; i < evaluation->n_groups; i++)
-		if (evaluation->groups[i] == NULL)
-			return NULL;
-	return evaluation->groups[0];
-}
-
-static const char *
-group_title(const char *group)
-{
-	if (group == NULL)
-		return "All users";
-	return group[0] == '\0' ? "Rows without a group" : psprintf("Group %s", group);
-}
-
-static void
-put_metric_chart(StringInfo page, const RecmfReport *report, const Evaluation *evaluation, const char *group,
-				 const RecmfReportMetric *metric, int number)
-{
-	RecmfCompared *rows = (RecmfCompared *) palloc(sizeof(RecmfCompared) * evaluation->n_systems);
-	RecmfFigure figure = {0};
-	StringInfoData description;
-	int			n = 0;
-	int			s;
-
-	initStringInfo(&description);
-	for (s = 0; s < evaluation->n_systems; s++)
-	{
-		const RecmfReportMetric *row = find_metric(report, group, evaluation->systems[s], metric);
-
-		if (row == NULL || !isfinite(row->value))
-			continue;
-		rows[n].name = row->system;
-		rows[n].value = row->value;
-		rows[n].low = row->low;
-		rows[n].high = row->high;
-		appendStringInfo(&description, "%s%s: %s", n > 0 ? "; " : "", row->system, recmf_decimal(row->value, 4));
-		if (isfinite(row->low) && isfinite(row->high))
-			appendStringInfo(&description, ", interval from %s to %s",
-							 recmf_decimal(row->low, 4), recmf_decimal(row->high, 4));
-		n++;
-	}
-	if (n == 0)
-		return;
-	figure.id = psprintf("metric-%d", number);
-	figure.title = psprintf("%s%s", metric_label(metric), lower_is_better(metric->metric) ? " (lower is better)" : "");
-	figure.description = psprintf("Bars. %s.", description.data);
-	recmf_chart_compare(page, &figure, n, rows);
-}
-
-static void
-put_metric_table(StringInfo page, const RecmfReport *report, const Evaluation *evaluation, const char *group)
-{
-	const char **headers = (const char **) palloc(sizeof(char *) * (evaluation->n_systems + 2));
-	int			m;
-	int			s;
-
-	headers[0] = "Metric";
-	for (s = 0; s < evaluation->n_systems; s++)
-		headers[s + 1] = psprintf("#%s", evaluation->systems[s]);
-	headers[evaluation->n_systems + 1] = "#n";
-	put(page, "<div class=\"fill\">");
-	recmf_html_table(page, psprintf("%s: value, and interval where there is one", group_title(group)),
-					 evaluation->n_systems + 2, headers);
-	for (m = 0; m < evaluation->n_metrics; m++)
-	{
-		int64		n = -1;
-		bool		any = false;
-
-		for (s = 0; s < evaluation->n_systems; s++)
-			any |= find_metric(report, group, evaluation->systems[s], evaluation->metrics[m]) != NULL;
-		if (!any)
-			continue;
-		recmf_html_row_header(page, metric_label(evaluation->metrics[m]));
-		for (s = 0; s < evaluation->n_systems; s++)
-		{
-			const RecmfReportMetric *row = find_metric(report, group, evaluation->systems[s], evaluation->metrics[m]);
-			bool		is_model = strcmp(evaluation->systems[s], "model") == 0;
-
-			appendStringInfo(page, "<td class=\"n%s\">", is_model ? " m" : "");
-			recmf_html_text(page, row != NULL ? recmf_decimal(row->value, 4) : "-");
-			if (row != NULL && isfinite(row->low) && isfinite(row->high))
-			{
-				put(page, " <span class=\"note\">");
-				recmf_html_printf(page, "%s to %s", recmf_decimal(row->low, 3), recmf_decimal(row->high, 3));
-				put(page, "</span>");
-			}
-			put(page, "</td>");
-			if (row != NULL && row->n >= 0)
-				n = Max(n, row->n);
-		}
-		recmf_html_number(page, n >= 0 ? recmf_count(n) : "-");
-		recmf_html_row_end(page);
-	}
-	recmf_html_table_end(page);
-	put(page, "</div>\n");
-}
-
-static void
-put_metrics(StringInfo page, const RecmfReport *report)
-{
-	Evaluation	evaluation;
-	const char *group;
-	int			n_charts = 0;
-	int			m;
-	int			g;
-
-	sort_out(report, &evaluation);
-	group = main_group(&evaluation);
-	put_paragraph(page, "The model beside what would be there without it, on the same users. Charts%s are of %s; the lines"
-				  " at the ends of bars are intervals.",
-				  evaluation.k > 0 ? psprintf(" of lists of %d", evaluation.k) : "",
-				  same_text(group_title(group), "All users") ? "all users" : group_title(group));
-	put(page, "<div class=\"small\">\n");
-	for (m = 0; m < evaluation.n_metrics && n_charts < METRIC_CHARTS; m++)
-		if (evaluation.metrics[m]->k == 0 || evaluation.metrics[m]->k == evaluation.k)
-			put_metric_chart(page, report, &evaluation, group, evaluation.metrics[m], ++n_charts);
-	put(page, "</div>\n");
-	for (g = 0; g < evaluation.n_groups; g++)
-		put_metric_table(page, report, &evaluation, evaluation.groups[g]);
-}
-
-static void
-put_quality(StringInfo page, const RecmfReport *report)
-{
-	const RecmfReportVersion *version = &report->version;
-	double		kept = validation_kept(version);
-
-	open_section(page, SECTION_QUALITY);
-	if (report->n_metrics > 0)
-		put_metrics(page, report);
-	else
-	{
-		put_paragraph(page, "This report was made without an evaluation. How good the model is on ratings that it has not"
-					  " seen, beside popularity and chance, is shown here when it is given the rows of evaluate_model():");
-		put(page, "<pre><code>");
-		recmf_html_printf(page, "SELECT model_report(%s, metrics =>\n  (SELECT jsonb_agg(e) FROM evaluate_model(%s, 'test') e))",
-						  quote_literal_cstr(report->model->name), quote_literal_cstr(report->model->name));
-		put(page, "</code></pre>\n");
-	}
-	if (version->validation_metric != NULL && isfinite(kept))
-		put_paragraph(page, "Validation during training: %s %s after iteration %d, on %s.",
-					  metric_title(version->validation_metric), recmf_decimal(kept, 4), version->best_iteration,
-					  counted(version->validation_ratings, "rating held out", "ratings held out"));
-	close_section(page);
+	appendStringInfoString(page, "</header>\n<main>\n");
 }
 
 /* ------------------------------------------------------------------------
@@ -631,23 +254,23 @@ put_training(StringInfo page, const RecmfReport *report)
 	RecmfFigure figure = {0};
 	RecmfLines	lines = {0};
 
-	open_section(page, SECTION_TRAINING);
+	recmf_report_open_section(page, RECMF_SECTION_TRAINING);
 	if (n == 0)
 	{
-		put_paragraph(page, "The registry has no losses of this version.");
-		close_section(page);
+		recmf_report_paragraph(page, "The registry has no losses of this version.");
+		recmf_report_close_section(page);
 		return;
 	}
-	put_paragraph(page, "The loss, which training minimises, went from %s to %s in %s%s%s.",
-				  recmf_decimal(version->losses[0], 5), recmf_decimal(version->losses[n - 1], 5),
-				  counted(n, "iteration", "iterations"),
-				  n > 1 ? psprintf("; the last one changed it by %s",
-								   recmf_percent(version->losses[n - 1] - version->losses[n - 2], fabs(version->losses[n - 2])))
-				  : "",
-				  version->ended == NULL || strcmp(version->ended, "complete") == 0 ? ""
-				  : strcmp(version->ended, "early") == 0 ? ". It ended early: nothing got better"
-				  : ". The time limit ended it");
-	put(page, "<div class=\"charts\">\n");
+	recmf_report_paragraph(page, "The loss, which training minimises, went from %s to %s in %s%s%s.",
+						   recmf_decimal(version->losses[0], 5), recmf_decimal(version->losses[n - 1], 5),
+						   recmf_report_counted(n, "iteration", "iterations"),
+						   n > 1 ? psprintf("; the last one changed it by %s",
+											recmf_percent(version->losses[n - 1] - version->losses[n - 2], fabs(version->losses[n - 2])))
+						   : "",
+						   version->ended == NULL || strcmp(version->ended, "complete") == 0 ? ""
+						   : strcmp(version->ended, "early") == 0 ? ". It ended early: nothing got better"
+						   : ". The time limit ended it");
+	appendStringInfoString(page, "<div class=\"charts\">\n");
 	figure.id = "loss";
 	figure.title = "Loss after each iteration";
 	figure.x_title = "iteration";
@@ -665,27 +288,27 @@ put_training(StringInfo page, const RecmfReport *report)
 
 	if (version->n_validations > 0 && version->validation_metric != NULL)
 	{
-		const char *metric = metric_title(version->validation_metric);
+		const char *metric = recmf_report_metric_title(version->validation_metric);
 
 		figure.id = "validation";
 		figure.title = psprintf("Validation after each iteration: %s", metric);
 		figure.y_title = metric;
 		figure.description = psprintf("Line over %s. The factors kept are those of iteration %d, with %s.",
-									  counted(version->n_validations, "iteration", "iterations"), version->best_iteration,
-									  recmf_decimal(validation_kept(version), 4));
+									  recmf_report_counted(version->n_validations, "iteration", "iterations"), version->best_iteration,
+									  recmf_decimal(recmf_report_validation(version), 4));
 		lines.n = version->n_validations;
 		lines.x = numbers_from_one(lines.n);
 		lines.series[0].name = metric;
 		lines.series[0].y = version->validations;
-		if (isfinite(validation_kept(version)))
+		if (isfinite(recmf_report_validation(version)))
 		{
 			lines.mark = version->best_iteration - 1;
-			lines.mark_name = psprintf("kept: %s", recmf_decimal(validation_kept(version), 4));
+			lines.mark_name = psprintf("kept: %s", recmf_decimal(recmf_report_validation(version), 4));
 		}
 		recmf_chart_lines(page, &figure, &lines);
 	}
-	put(page, "</div>\n");
-	close_section(page);
+	appendStringInfoString(page, "</div>\n");
+	recmf_report_close_section(page);
 }
 
 /* ------------------------------------------------------------------------
@@ -765,7 +388,7 @@ put_quantiles(StringInfo page, const RecmfReport *report)
 	int			r;
 	int			q;
 
-	put(page, "<div class=\"fill\">");
+	appendStringInfoString(page, "<div class=\"fill\">");
 	recmf_html_table(page, "Quantiles of the norms, without biases", lengthof(headers), headers);
 	for (r = 0; r < (int) lengthof(rows); r++)
 	{
@@ -775,7 +398,7 @@ put_quantiles(StringInfo page, const RecmfReport *report)
 		recmf_html_row_end(page);
 	}
 	recmf_html_table_end(page);
-	put(page, "</div>\n");
+	appendStringInfoString(page, "</div>\n");
 }
 
 static void
@@ -784,12 +407,12 @@ put_factors(StringInfo page, const RecmfReport *report)
 	const RecmfReportSide *users = &report->sides[RMF_USERS];
 	const RecmfReportSide *items = &report->sides[RMF_ITEMS];
 
-	open_section(page, SECTION_FACTORS);
-	put_paragraph(page, "How long the factors are, and how many ratings users and items have. Norms far above the others"
-				  " belong to those with very many ratings, or to odd ones; norms near zero to those of whom little is known.");
+	recmf_report_open_section(page, RECMF_SECTION_FACTORS);
+	recmf_report_paragraph(page, "How long the factors are, and how many ratings users and items have. Norms far above the others"
+						   " belong to those with very many ratings, or to odd ones; norms near zero to those of whom little is known.");
 	if (users->n > 0 || items->n > 0)
 		put_quantiles(page, report);
-	put(page, "<div class=\"charts\">\n");
+	appendStringInfoString(page, "<div class=\"charts\">\n");
 	if (users->n > 0)
 		put_norms(page, users, "user-norms", "users");
 	if (items->n > 0)
@@ -798,12 +421,12 @@ put_factors(StringInfo page, const RecmfReport *report)
 		put_popularity(page, users, "user-ratings", "users", "user");
 	if (items->n > 0)
 		put_popularity(page, items, "item-ratings", "items", "item");
-	put(page, "</div>\n");
+	appendStringInfoString(page, "</div>\n");
 	if (users->n == 0)
-		put_paragraph(page, "There is no user with a factor that you may see.");
+		recmf_report_paragraph(page, "There is no user with a factor that you may see.");
 	if (items->n == 0)
-		put_paragraph(page, "There is no item with a factor that you may see.");
-	close_section(page);
+		recmf_report_paragraph(page, "There is no item with a factor that you may see.");
+	recmf_report_close_section(page);
 }
 
 /* ------------------------------------------------------------------------
@@ -843,26 +466,26 @@ put_coverage(StringInfo page, const RecmfReport *report)
 	bool		has_lists = coverage->n_entries > 0;
 	int			i;
 
-	open_section(page, SECTION_COVERAGE);
+	recmf_report_open_section(page, RECMF_SECTION_COVERAGE);
 	if (coverage->n_users == 0)
-		put_paragraph(page, "There is no user with a factor that you may see, so there are no lists to look at.");
+		recmf_report_paragraph(page, "There is no user with a factor that you may see, so there are no lists to look at.");
 	else if (!has_lists)
-		put_paragraph(page, "Nothing is left to be recommended to %s.", whose_lists(report));
+		recmf_report_paragraph(page, "Nothing is left to be recommended to %s.", whose_lists(report));
 	else
-		put_paragraph(page, "The top %d of %s, %s, have %s of %s in them: %s of the catalogue.%s", report->wish->k,
-					  whose_lists(report),
-					  report->wish->exclude_seen ? "without what they have" : "with what they have",
-					  recmf_count(coverage->n_recommended), counted(coverage->n_items, "item", "items"),
-					  recmf_percent((double) coverage->n_recommended, n_items),
-					  coverage->n_listed < coverage->n_users
-					  ? psprintf(" %s got none.", counted(coverage->n_users - coverage->n_listed, "user", "users")) : "");
+		recmf_report_paragraph(page, "The top %d of %s, %s, have %s of %s in them: %s of the catalogue.%s", report->wish->k,
+							   whose_lists(report),
+							   report->wish->exclude_seen ? "without what they have" : "with what they have",
+							   recmf_count(coverage->n_recommended), recmf_report_counted(coverage->n_items, "item", "items"),
+							   recmf_percent((double) coverage->n_recommended, n_items),
+							   coverage->n_listed < coverage->n_users
+							   ? psprintf(" %s got none.", recmf_report_counted(coverage->n_users - coverage->n_listed, "user", "users")) : "");
 	if (coverage->n_items == 0)
 	{
-		close_section(page);
+		recmf_report_close_section(page);
 		return;
 	}
 
-	put(page, "<div class=\"charts\">\n");
+	appendStringInfoString(page, "<div class=\"charts\">\n");
 	for (i = 0; i < RECMF_REPORT_POINTS; i++)
 		x[i] = (double) i / (RECMF_REPORT_POINTS - 1);
 	figure.id = "long-tail";
@@ -886,7 +509,7 @@ put_coverage(StringInfo page, const RecmfReport *report)
 	lines.rows = 20;
 	recmf_chart_lines(page, &figure, &lines);
 
-	put(page, "<div>");
+	appendStringInfoString(page, "<div>");
 	recmf_html_table(page, "How evenly they are spread over the items", has_lists ? 3 : 2, headers);
 	if (has_lists)
 	{
@@ -894,10 +517,10 @@ put_coverage(StringInfo page, const RecmfReport *report)
 						 recmf_percent((double) coverage->n_items, n_items),
 						 recmf_percent((double) coverage->n_recommended, n_items));
 		recmf_html_row_header(page, "Items that have half of all");
-		put_number_and_note(page, recmf_count(coverage->n_half_ratings),
-							recmf_percent((double) coverage->n_half_ratings, n_items));
-		put_number_and_note(page, recmf_count(coverage->n_half_recommended),
-							recmf_percent((double) coverage->n_half_recommended, n_items));
+		recmf_report_number_and_note(page, recmf_count(coverage->n_half_ratings),
+									 recmf_percent((double) coverage->n_half_ratings, n_items));
+		recmf_report_number_and_note(page, recmf_count(coverage->n_half_recommended),
+									 recmf_percent((double) coverage->n_half_recommended, n_items));
 		recmf_html_row_end(page);
 		put_coverage_row(page, "Falls beyond the most popular fifth",
 						 recmf_percent(coverage->tail_ratings, 1), recmf_percent(coverage->tail_recommended, 1));
@@ -911,9 +534,9 @@ put_coverage(StringInfo page, const RecmfReport *report)
 		recmf_html_row_end(page);
 	}
 	recmf_html_table_end(page);
-	put(page, "<p class=\"note\">A curve nearer to the diagonal, and a Gini coefficient nearer to 0, mean a more even spread;"
-		" where recommendations run above ratings, the model favours what is popular already.</p></div>\n</div>\n");
-	close_section(page);
+	appendStringInfoString(page, "<p class=\"note\">A curve nearer to the diagonal, and a Gini coefficient nearer to 0, mean"
+						   " a more even spread; where recommendations run above ratings, the model favours what is popular already.</p></div>\n</div>\n");
+	recmf_report_close_section(page);
 }
 
 /* ------------------------------------------------------------------------
@@ -928,8 +551,8 @@ put_top_items(StringInfo page, const RecmfReport *report)
 	static const char *const recommended_headers[] = {"#Rank", "Item", "#Users", "#Ratings"};
 	int			i;
 
-	open_section(page, SECTION_ITEMS);
-	put(page, "<div class=\"pair fill\">\n");
+	recmf_report_open_section(page, RECMF_SECTION_ITEMS);
+	appendStringInfoString(page, "<div class=\"pair fill\">\n");
 	recmf_html_table(page, "Most popular: ratings in training", lengthof(popular_headers), popular_headers);
 	for (i = 0; i < report->n_popular; i++)
 	{
@@ -949,15 +572,15 @@ put_top_items(StringInfo page, const RecmfReport *report)
 
 			put_rank(page, i + 1);
 			put_item_cell(page, report, item->id);
-			put_number_and_note(page, recmf_count(item->count),
-								recmf_percent((double) item->count, (double) report->coverage.n_users));
+			recmf_report_number_and_note(page, recmf_count(item->count),
+										 recmf_percent((double) item->count, (double) report->coverage.n_users));
 			recmf_html_number(page, recmf_count((int64) item->value));
 			recmf_html_row_end(page);
 		}
 		recmf_html_table_end(page);
 	}
-	put(page, "</div>\n");
-	close_section(page);
+	appendStringInfoString(page, "</div>\n");
+	recmf_report_close_section(page);
 }
 
 /* A sum of whole numbers is one. */
@@ -996,34 +619,34 @@ put_users(StringInfo page, const RecmfReport *report)
 	const char *owned_value = model->rating_col != NULL ? model->rating_col : "Rows";
 	int			i;
 
-	open_section(page, SECTION_USERS);
+	recmf_report_open_section(page, RECMF_SECTION_USERS);
 	if (report->n_users == 0)
 	{
-		put_paragraph(page, "There is no user with a factor that you may see.");
-		close_section(page);
+		recmf_report_paragraph(page, "There is no user with a factor that you may see.");
+		recmf_report_close_section(page);
 		return;
 	}
-	put_paragraph(page, "Users from those with the most ratings to those with the fewest: what they have now, and the top %d.",
-				  report->wish->k);
-	put(page, "<div class=\"lists wide fill\">\n");
+	recmf_report_paragraph(page, "Users from those with the most ratings to those with the fewest: what they have now,"
+						   " and the top %d.", report->wish->k);
+	appendStringInfoString(page, "<div class=\"lists wide fill\">\n");
 	for (i = 0; i < report->n_users; i++)
 	{
 		const RecmfReportList *user = &report->users[i];
 
-		put(page, "<div><h3>User ");
+		appendStringInfoString(page, "<div><h3>User ");
 		recmf_html_name(page, user->id);
-		recmf_html_printf(page, ": %s", report->wish->exclude_seen ? counted(user->count, "item", "items")
-						  : counted(user->count, "rating", "ratings"));
-		put(page, "</h3>\n<div class=\"pair\">");
+		recmf_html_printf(page, ": %s", report->wish->exclude_seen ? recmf_report_counted(user->count, "item", "items")
+						  : recmf_report_counted(user->count, "rating", "ratings"));
+		appendStringInfoString(page, "</h3>\n<div class=\"pair\">");
 		if (report->wish->exclude_seen)
 			put_ranked(page, report,
 					   user->n_others < user->count ? psprintf("Has, the first %d", user->n_others) : "Has", owned_value,
 					   true, user->n_others, user->others);
 		put_ranked(page, report, "Recommended", "Score", false, user->n, user->items);
-		put(page, "</div></div>\n");
+		appendStringInfoString(page, "</div></div>\n");
 	}
-	put(page, "</div>\n");
-	close_section(page);
+	appendStringInfoString(page, "</div>\n");
+	recmf_report_close_section(page);
 }
 
 static void
@@ -1031,219 +654,26 @@ put_similar(StringInfo page, const RecmfReport *report)
 {
 	int			i;
 
-	open_section(page, SECTION_SIMILAR);
+	recmf_report_open_section(page, RECMF_SECTION_SIMILAR);
 	if (report->n_similar == 0)
-		put_paragraph(page, "There is no item with a factor that you may see.");
+		recmf_report_paragraph(page, "There is no item with a factor that you may see.");
 	else
 	{
-		put_paragraph(page, "The nearest items by cosine of the factors, for the most popular ones.");
-		put(page, "<div class=\"lists fill\">\n");
+		recmf_report_paragraph(page, "The nearest items by cosine of the factors, for the most popular ones.");
+		appendStringInfoString(page, "<div class=\"lists fill\">\n");
 		for (i = 0; i < report->n_similar; i++)
 		{
 			const RecmfReportList *list = &report->similar[i];
 
-			put(page, "<div><h3>");
-			put_item(page, report, list->id);
-			put(page, "</h3>\n");
-			put_ranked(page, report, counted(list->count, "rating", "ratings"), "Cosine", false, list->n, list->items);
-			put(page, "</div>\n");
+			appendStringInfoString(page, "<div><h3>");
+			recmf_report_item(page, report, list->id);
+			appendStringInfoString(page, "</h3>\n");
+			put_ranked(page, report, recmf_report_counted(list->count, "rating", "ratings"), "Cosine", false, list->n, list->items);
+			appendStringInfoString(page, "</div>\n");
 		}
-		put(page, "</div>\n");
+		appendStringInfoString(page, "</div>\n");
 	}
-	close_section(page);
-}
-
-/* ------------------------------------------------------------------------
- * Drift
- * ------------------------------------------------------------------------
- */
-
-static void
-put_version_row(StringInfo page, const char *name, const char *before, const char *now, const char *change)
-{
-	recmf_html_row_header(page, name);
-	recmf_html_number(page, before);
-	recmf_html_number(page, now);
-	recmf_html_number(page, change);
-	recmf_html_row_end(page);
-}
-
-/* Date and time of day, on two lines. */
-static void
-put_time(StringInfo page, const char *time)
-{
-	const char *space = time != NULL ? strchr(time, ' ') : NULL;
-
-	if (space == NULL)
-		recmf_html_number(page, "-");
-	else
-		put_number_and_note(page, pnstrdup(time, space - time), space + 1);
-}
-
-static char *
-change_of(double before, double now)
-{
-	if (!isfinite(before) || !isfinite(now) || before == 0)
-		return pstrdup("-");
-	return psprintf("%s%s", now > before ? "+" : "", recmf_percent(now - before, fabs(before)));
-}
-
-static double
-last_loss(const RecmfReportVersion *version)
-{
-	return version->n_losses > 0 ? version->losses[version->n_losses - 1] : NAN;
-}
-
-static void
-put_count_row(StringInfo page, const char *name, int64 before, int64 now)
-{
-	put_version_row(page, name, recmf_count(before), recmf_count(now), change_of((double) before, (double) now));
-}
-
-static void
-put_versions(StringInfo page, const RecmfReport *report)
-{
-	const RecmfReportVersion *now = &report->version;
-	const RecmfReportVersion *before = &report->drift->before;
-	const char *headers[4];
-	bool		same_metric = now->validation_metric != NULL && before->validation_metric != NULL &&
-		strcmp(now->validation_metric, before->validation_metric) == 0;
-	int			n_changed = 0;
-	int			i;
-
-	for (i = 0; i < report->n_options; i++)
-		n_changed += report->options[i].changed;
-	headers[0] = "Measure";
-	headers[1] = psprintf("#version %d", before->model->version);
-	headers[2] = psprintf("#version %d", now->model->version);
-	headers[3] = "#change";
-	put(page, "<div>");
-	recmf_html_table(page, "This version beside the one before", 4, headers);
-	recmf_html_row_header(page, "Trained");
-	put_time(page, before->trained_at);
-	put_time(page, now->trained_at);
-	recmf_html_number(page, "");
-	recmf_html_row_end(page);
-	put_count_row(page, "Ratings", before->n_ratings, now->n_ratings);
-	put_count_row(page, "Users", before->model->n_users, now->model->n_users);
-	put_count_row(page, "Items", before->model->n_items, now->model->n_items);
-	put_version_row(page, "Final loss", recmf_decimal(last_loss(before), 5), recmf_decimal(last_loss(now), 5),
-					change_of(last_loss(before), last_loss(now)));
-	if (same_metric)
-		put_version_row(page, psprintf("Validation, %s", metric_title(now->validation_metric)),
-						recmf_decimal(validation_kept(before), 4), recmf_decimal(validation_kept(now), 4),
-						change_of(validation_kept(before), validation_kept(now)));
-	put_version_row(page, "Time of training", seconds_text(before->train_seconds), seconds_text(now->train_seconds),
-					change_of(before->train_seconds, now->train_seconds));
-	recmf_html_table_end(page);
-	put(page, "<p class=\"note\">");
-	recmf_html_printf(page, "New: %s, %s. Gone: %s, %s. %s",
-					  counted(report->drift->new_users, "user", "users"), counted(report->drift->new_items, "item", "items"),
-					  counted(report->drift->gone_users, "user", "users"), counted(report->drift->gone_items, "item", "items"),
-					  n_changed == 0 ? "The options are the same, so the losses differ by the data alone."
-					  : psprintf("%s %s changed, so the losses may not be comparable.",
-								 counted(n_changed, "option", "options"), plural(n_changed, "has", "have")));
-	put(page, "</p></div>\n");
-}
-
-static void
-put_overlap(StringInfo page, const RecmfReport *report)
-{
-	const RecmfReportDrift *drift = report->drift;
-	const char *labels[RECMF_REPORT_MAX_K + 1];
-	RecmfFigure figure = {0};
-	RecmfBars	bars = {0};
-	int			i;
-
-	if (drift->n_users == 0)
-		return;
-	for (i = 0; i <= drift->k; i++)
-		labels[i] = recmf_count(i);
-	figure.id = "overlap";
-	figure.title = psprintf("Items that the old and the new top %d have in common", drift->k);
-	figure.x_title = "items in common";
-	figure.y_title = "users";
-	figure.description = psprintf("Bars for %s. On average %s of a list was in the old one; the first item is the same for %s.",
-								  counted(drift->n_users, "user", "users"), recmf_percent(drift->overlap, 1),
-								  recmf_percent((double) drift->same_first, (double) drift->n_users));
-	bars.n = drift->k + 1;
-	bars.counts = drift->in_common;
-	bars.labels = labels;
-	recmf_chart_bars(page, &figure, &bars);
-}
-
-static void
-put_plain_items(StringInfo page, const RecmfReport *report, int n, const RecmfReportItem *items)
-{
-	int			i;
-
-	put(page, "<td class=\"i\">");
-	for (i = 0; i < n; i++)
-	{
-		if (i > 0)
-			put(page, "<br/>");
-		put_item(page, report, items[i].id);
-	}
-	put(page, "</td>");
-}
-
-static void
-put_changed_neighbours(StringInfo page, const RecmfReport *report)
-{
-	static const char *const headers[] = {"Item", "#Kept", "Nearest now", "Nearest before"};
-	const RecmfReportDrift *drift = report->drift;
-	int			i;
-
-	if (drift->n_changed == 0)
-		return;
-	put(page, "<div class=\"fill\">");
-	recmf_html_table(page, "Popular items whose neighbours changed most", lengthof(headers), headers);
-	for (i = 0; i < drift->n_changed; i++)
-	{
-		const RecmfReportList *list = &drift->changed[i];
-
-		put(page, "<tr><th scope=\"row\" class=\"i\">");
-		put_item(page, report, list->id);
-		put(page, "</th>");
-		recmf_html_number(page, recmf_percent(list->value, 1));
-		put_plain_items(page, report, list->n, list->items);
-		put_plain_items(page, report, list->n_others, list->others);
-		recmf_html_row_end(page);
-	}
-	recmf_html_table_end(page);
-	put(page, "</div>\n");
-}
-
-static void
-put_drift(StringInfo page, const RecmfReport *report)
-{
-	const RecmfReportDrift *drift = report->drift;
-
-	open_section(page, SECTION_DRIFT);
-	if (drift == NULL)
-	{
-		put_paragraph(page, report->model->version == 1
-					  ? "This is the first version: there is nothing to compare it with."
-					  : "The tables of the version before are not there any more, or not for you to read.");
-		close_section(page);
-		return;
-	}
-	put_paragraph(page, "Factors of two trainings are turned against each other, so what is compared is what comes of them.%s%s",
-				  drift->n_users > 0
-				  ? psprintf(" Of %s in both versions, %s of the top %d was in the old one on average, and %s kept the first item.",
-							 counted(drift->n_users, "user", "users"), recmf_percent(drift->overlap, 1), drift->k,
-							 recmf_percent((double) drift->same_first, (double) drift->n_users))
-				  : " No user has a list in both versions.",
-				  drift->n_neighbours > 0
-				  ? psprintf(" The %s kept %s of their nearest neighbours.",
-							 counted(drift->n_neighbours, "most popular item", "most popular items"),
-							 recmf_percent(drift->neighbour_overlap, 1)) : "");
-	put(page, "<div class=\"charts\">\n");
-	put_overlap(page, report);
-	put_versions(page, report);
-	put(page, "</div>\n");
-	put_changed_neighbours(page, report);
-	close_section(page);
+	recmf_report_close_section(page);
 }
 
 /* ------------------------------------------------------------------------
@@ -1255,9 +685,9 @@ static void
 put_data_row(StringInfo page, const char *name, const char *value)
 {
 	recmf_html_row_header(page, name);
-	put(page, "<td>");
+	appendStringInfoString(page, "<td>");
 	recmf_html_text(page, value);
-	put(page, "</td>");
+	appendStringInfoString(page, "</td>");
 	recmf_html_row_end(page);
 }
 
@@ -1275,11 +705,11 @@ put_data(StringInfo page, const RecmfReport *report)
 						  model->rating_col != NULL ? psprintf(", %s", model->rating_col) : "; every row counts 1",
 						  version->weight_col != NULL ? ", " : "", version->weight_col != NULL ? version->weight_col : ""));
 	put_data_row(page, "Ratings", psprintf("%s; %s skipped", recmf_count(version->n_ratings),
-										   counted(version->n_skipped, "row", "rows")));
+										   recmf_report_counted(version->n_skipped, "row", "rows")));
 	put_data_row(page, "Rating, mean", psprintf("%s, from %s to %s", recmf_decimal(version->rating_mean, 4),
 												recmf_decimal(version->rating_min, 4), recmf_decimal(version->rating_max, 4)));
-	put_data_row(page, "Time", psprintf("reading %s, training %s, writing %s", seconds_text(version->read_seconds),
-										seconds_text(version->train_seconds), seconds_text(version->write_seconds)));
+	put_data_row(page, "Time", psprintf("reading %s, training %s, writing %s", recmf_report_seconds(version->read_seconds),
+										recmf_report_seconds(version->train_seconds), recmf_report_seconds(version->write_seconds)));
 	put_data_row(page, "Tables", psprintf("%s, %s", version->items_name, version->users_name));
 	put_data_row(page, "Size, with indexes", bytes_text(version->bytes));
 	recmf_html_table_end(page);
@@ -1295,8 +725,8 @@ put_options(StringInfo page, const RecmfReport *report)
 	for (i = 0; i < report->n_options; i++)
 		any_changed |= report->options[i].changed;
 
-	open_section(page, SECTION_OPTIONS);
-	put(page, "<div class=\"pair fill\">\n");
+	recmf_report_open_section(page, RECMF_SECTION_OPTIONS);
+	appendStringInfoString(page, "<div class=\"pair fill\">\n");
 	headers[0] = "Option";
 	headers[1] = "#Value";
 	if (any_changed)
@@ -1314,14 +744,14 @@ put_options(StringInfo page, const RecmfReport *report)
 	}
 	recmf_html_table_end(page);
 	put_data(page, report);
-	put(page, "</div>\n");
+	appendStringInfoString(page, "</div>\n");
 	if (!OidIsValid(report->model->source_table) && report->version.source != NULL)
 	{
-		put(page, "<h3>Source</h3>\n<pre><code>");
+		appendStringInfoString(page, "<h3>Source</h3>\n<pre><code>");
 		recmf_html_text(page, report->version.source);
-		put(page, "</code></pre>\n");
+		appendStringInfoString(page, "</code></pre>\n");
 	}
-	close_section(page);
+	recmf_report_close_section(page);
 }
 
 /* ------------------------------------------------------------------------
@@ -1336,18 +766,18 @@ recmf_report_write(const RecmfReport *report)
 
 	initStringInfo(&page);
 	put_head(&page, report);
-	put_quality(&page, report);
+	recmf_report_quality(&page, report);
 	put_training(&page, report);
 	put_factors(&page, report);
 	put_coverage(&page, report);
 	put_top_items(&page, report);
 	put_users(&page, report);
 	put_similar(&page, report);
-	put_drift(&page, report);
+	recmf_report_drift(&page, report);
 	put_options(&page, report);
-	put(&page, "</main>\n<footer><p>");
+	appendStringInfoString(&page, "</main>\n<footer><p>");
 	recmf_html_printf(&page, "Made %s by recmf %s. Examples and lists are as the role that asked for this report may see them.",
 					  report->made_at, RECMF_VERSION);
-	put(&page, "</p></footer></body></html>");
+	appendStringInfoString(&page, "</p></footer></body></html>");
 	return PointerGetDatum(cstring_to_text_with_len(page.data, page.len));
 }
