@@ -100,7 +100,7 @@ metric_argument(FunctionCallInfo fcinfo)
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("unrecognized metric \"%s\"", metric.name),
-			 errhint("Metrics of users are %sauc, rmse and mae.", names.data)));
+			 errhint("Metrics of users are %sauc, rmse and mae; k is an argument of its own.", names.data)));
 	return metric;
 }
 
