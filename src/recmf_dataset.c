@@ -181,11 +181,6 @@ start_spilling(RecmfDataset *dataset)
 				 errdetail("recmf.training_memory is %d MB, and " INT64_FORMAT " ratings have been read.",
 						   recmf_training_memory / 1024, dataset->n_triples),
 				 errhint("Raise it with SET recmf.training_memory if the machine has the memory, or tune on a sample of the users.")));
-	if (validates(dataset))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("ratings can be held out only where all of them fit in recmf.training_memory"),
-				 errhint("Raise it with SET recmf.training_memory if the machine has the memory, or train without validation_fraction.")));
 	dataset->spill = recmf_spill_create(dataset->context, dataset->weighted);
 	for (block = dataset->first_block; block != NULL; block = block->next)
 		recmf_spill_add(dataset->spill, block->n, block->user, block->item, block->rating, block->weight);
@@ -505,7 +500,31 @@ make_held_out(RecmfDataset *dataset, int64 n)
 										recmf_memory_is_shared(dataset->by_user_memory));
 }
 
-/* Takes ratings out of both matrices to validate with. */
+/* How many ratings the choice takes. */
+static int64
+choose_held_out(RecmfDataset *dataset, rmf_hold_out *choice)
+{
+	int64_t		n;
+
+	if (dataset->spill != NULL)
+		return recmf_spill_choose_held_out(dataset->spill, choice, dataset->by_user.n_rows, dataset->by_user.start,
+										   dataset->by_item.n_rows);
+	recmf_check_status(rmf_hold_out_choose(choice, &dataset->by_user, &n, recmf_poll()), "hold ratings out");
+	return n;
+}
+
+static void
+hold_out_of(RecmfDataset *dataset, const rmf_hold_out *choice, rmf_side side, rmf_csr *held)
+{
+	rmf_csr    *csr = side == RMF_USERS ? &dataset->by_user : &dataset->by_item;
+
+	if (dataset->spill != NULL)
+		csr->n_entries = recmf_spill_hold_out(dataset->spill, choice, side, csr->n_rows, csr->start, csr->n_columns, held);
+	else
+		recmf_check_status(rmf_hold_out_apply(choice, side, csr, held, recmf_poll()), "hold ratings out");
+}
+
+/* Takes ratings out of both matrices to validate with; these are in memory. */
 static void
 hold_out(RecmfDataset *dataset)
 {
@@ -514,23 +533,20 @@ hold_out(RecmfDataset *dataset)
 	uint64_t   *users;
 	uint64_t   *items;
 	rmf_hold_out choice = {.fraction = dataset->settings.validation_fraction, .seed = dataset->settings.seed};
-	int64_t		n;
+	int64		n;
 
-	Assert(dataset->spill == NULL);
 	recmf_dataset_reserve(dataset, 2 * sizeof(uint64_t) * (n_users + n_items));
 	choice.keys[RMF_USERS] = users = keys_of(dataset, dataset->users);
 	choice.keys[RMF_ITEMS] = items = keys_of(dataset, dataset->items);
 	choice.greatest[RMF_USERS] = (uint64_t *) MemoryContextAllocHuge(dataset->context, sizeof(uint64_t) * n_users);
 	choice.greatest[RMF_ITEMS] = (uint64_t *) MemoryContextAllocHuge(dataset->context, sizeof(uint64_t) * n_items);
 
-	recmf_check_status(rmf_hold_out_choose(&choice, &dataset->by_user, &n, recmf_poll()), "hold ratings out");
+	n = choose_held_out(dataset, &choice);
 	if (n > 0)
 	{
 		make_held_out(dataset, n);
-		recmf_check_status(rmf_hold_out_apply(&choice, RMF_USERS, &dataset->by_user, &dataset->held_out,
-											  recmf_poll()), "hold ratings out");
-		recmf_check_status(rmf_hold_out_apply(&choice, RMF_ITEMS, &dataset->by_item, NULL,
-											  recmf_poll()), "hold ratings out");
+		hold_out_of(dataset, &choice, RMF_USERS, &dataset->held_out);
+		hold_out_of(dataset, &choice, RMF_ITEMS, NULL);
 	}
 	else
 		ereport(NOTICE,

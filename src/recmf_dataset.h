@@ -104,8 +104,8 @@ recmf_dataset_skipped(const RecmfDataset *dataset)
 /*
  * Duplicates are added up (implicit) or averaged (explicit; by weight, and
  * weights are added up).  If the settings want a validation, the ratings that the
- * seed chooses are held out (rmf_hold_out.h); a NOTICE where that is none, and an
- * error where the ratings are in files.  Answers cancel.
+ * seed chooses are held out (rmf_hold_out.h); a NOTICE where that is none.
+ * Answers cancel.
  */
 extern void recmf_dataset_finish(RecmfDataset *dataset);
 

@@ -22,6 +22,8 @@
  * bucket needs no sort, only its places; an item with more ratings than a
  * bucket may have goes straight through.
  *
+ * Ratings that are held out are taken out of the sorted files in place.
+ *
  * A triple is an array of 32-bit words here, ratings and weights are only moved.
  *
  * Memory: what recmf_spill_finish() is allowed, in a context of its own that
@@ -767,6 +769,67 @@ recmf_spill_finish(RecmfSpill *spill, Size memory, rmf_merge merge,
 	create_side(spill, RMF_ITEMS);
 	sort_by_items(&sort);
 	MemoryContextDelete(sort.context);
+}
+
+/*
+ * Holding out.
+ */
+
+int64
+recmf_spill_choose_held_out(RecmfSpill *spill, rmf_hold_out *choice, int64 n_users, const int64 *user_start, int64 n_items)
+{
+	int32	   *column = (int32 *) MemoryContextAlloc(spill->context, WORD * BLOCK_TRIPLES);
+	int64		n_entries = user_start[n_users];
+	rmf_hold_out_walk walk;
+	int			pass;
+
+	recmf_check_status(rmf_hold_out_check(choice, n_users, n_items), "hold ratings out");
+	for (pass = 0; pass < 2; pass++)
+	{
+		rmf_hold_out_start(&walk, choice, RMF_USERS, n_users, user_start);
+		while (walk.at < n_entries)
+		{
+			int64		n = Min(n_entries - walk.at, BLOCK_TRIPLES);
+
+			CHECK_FOR_INTERRUPTS();
+			recmf_temp_file_read(spill->sides[RMF_USERS].column, walk.at * (int64) WORD, column, WORD * (Size) n);
+			if (pass == 0)
+				rmf_hold_out_look(&walk, n, column);
+			else
+				rmf_hold_out_count(&walk, n, column);
+		}
+	}
+	pfree(column);
+	return walk.n_held;
+}
+
+int64
+recmf_spill_hold_out(RecmfSpill *spill, const rmf_hold_out *choice, rmf_side side,
+					 int64 n_rows, int64 *start, int64 n_columns, rmf_csr *held)
+{
+	const Side *files = &spill->sides[side];
+	int64		n_entries = start[n_rows];
+	int32	   *block = (int32 *) MemoryContextAlloc(spill->context, WORD * 3 * BLOCK_TRIPLES);
+	rmf_entries entries = {block, (float *) (block + BLOCK_TRIPLES), NULL};
+	rmf_hold_out_walk walk;
+
+	if (files->weight != NULL)
+		entries.weight = entries.value + BLOCK_TRIPLES;
+	rmf_hold_out_start(&walk, choice, side, n_rows, start);
+	while (walk.at < n_entries)
+	{
+		int64		n = Min(n_entries - walk.at, BLOCK_TRIPLES);
+		int64		to = walk.n_kept;
+
+		/* what stays goes over what has been read */
+		CHECK_FOR_INTERRUPTS();
+		read_entries(files, walk.at, n, entries.column, entries.value, entries.weight);
+		n = rmf_hold_out_divide(&walk, start, n, entries, entries, held);
+		write_entries(files, to, n, entries.column, entries.value, entries.weight);
+	}
+	rmf_hold_out_end(&walk, start, n_columns, held);
+	pfree(block);
+	return walk.n_kept;
 }
 
 /*

@@ -22,6 +22,7 @@
 
 #include "core/rmf_als.h"
 #include "core/rmf_csr.h"
+#include "core/rmf_hold_out.h"
 
 typedef struct RecmfSpill RecmfSpill;
 
@@ -57,6 +58,16 @@ extern Size recmf_spill_least_memory(int64 n_triples, bool weighted, int64 n_use
 extern void recmf_spill_finish(RecmfSpill *spill, Size memory, rmf_merge merge,
 							   int64 n_users, const int32 *user_number, int64 *user_start,
 							   int64 n_items, const int32 *item_number, int64 *item_start);
+
+/*
+ * Ratings that are held out: begins "choice" and returns their number; then, a
+ * side at a time, takes them out of its files and sets its starts anew.  held: a
+ * matrix with room for them, or NULL.  Returns how many stay.
+ */
+extern int64 recmf_spill_choose_held_out(RecmfSpill *spill, rmf_hold_out *choice,
+										 int64 n_users, const int64 *user_start, int64 n_items);
+extern int64 recmf_spill_hold_out(RecmfSpill *spill, const rmf_hold_out *choice, rmf_side side,
+								  int64 n_rows, int64 *start, int64 n_columns, rmf_csr *held);
 
 /* For another process, and how that opens the files to read them; NULL: they are not there any more. */
 extern RecmfSpillHandle recmf_spill_handle(const RecmfSpill *spill);

@@ -31,6 +31,54 @@ extern rmf_status rmf_hold_out_choose(rmf_hold_out *choice, const rmf_csr *by_us
 									  const rmf_poll *poll);
 
 /*
+ * The same piece by piece, where a matrix is not in memory: walks over the
+ * entries of one side in their order, any number at a time.  First
+ * rmf_hold_out_check(), which begins a choice; a walk over the users' entries
+ * that looks, one that counts; and then one over each side that divides.
+ */
+typedef struct rmf_hold_out_walk
+{
+	const rmf_hold_out *choice;
+	rmf_side	side;
+	int64_t		n_rows;
+	const int64_t *start;		/* n_rows + 1, as they were before the walk divided */
+	uint64_t	seed;
+	int64_t		at;				/* the next entry */
+	int64_t		row;			/* of the entry before, and where that row ends */
+	int64_t		row_end;
+	int64_t		rows_begun;		/* whose new starts are set */
+	int64_t		n_kept;			/* so far */
+	int64_t		n_held;
+} rmf_hold_out_walk;
+
+/* Entries of a matrix that follow each other; weight: NULL where there are none. */
+typedef struct rmf_entries
+{
+	int32_t    *column;
+	float	   *value;
+	float	   *weight;
+} rmf_entries;
+
+/* RMF_BAD_ARGUMENT: the fraction.  Clears "greatest". */
+extern rmf_status rmf_hold_out_check(rmf_hold_out *choice, int64_t n_users, int64_t n_items);
+
+extern void rmf_hold_out_start(rmf_hold_out_walk *walk, const rmf_hold_out *choice, rmf_side side,
+							   int64_t n_rows, const int64_t *start);
+extern void rmf_hold_out_look(rmf_hold_out_walk *walk, int64_t n, const int32_t *column);
+extern void rmf_hold_out_count(rmf_hold_out_walk *walk, int64_t n, const int32_t *column);
+
+/*
+ * The next n entries: those that stay to "to", which may be "from" or come before
+ * it in the same arrays, and the others to their place in "held" (or NULL).
+ * start: the new starts; it may be the array of the old ones.  Returns how many stay.
+ */
+extern int64_t rmf_hold_out_divide(rmf_hold_out_walk *walk, int64_t *start, int64_t n, rmf_entries from,
+								   rmf_entries to, rmf_csr *held);
+
+/* After the last entry: the starts of what is left, and the shape of "held". */
+extern void rmf_hold_out_end(rmf_hold_out_walk *walk, int64_t *start, int64_t n_columns, rmf_csr *held);
+
+/*
  * Takes them out of "ratings", a matrix by rows of "side", in place.  held: a
  * matrix with room for n entries that gets them, in the same order, or NULL; it
  * may have weights if "ratings" has.

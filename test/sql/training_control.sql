@@ -156,10 +156,36 @@ SELECT metric, "values"[best] < 1 AS learns FROM validation WHERE model = 'early
 SELECT ratings FROM train_model('valid', 'orders', validation_fraction => 0.1, warm_start => true) \gset
 SELECT iterations, "values"[best] > 0.2 AS learns FROM validation WHERE model = 'valid';
 
--- ratings in temporary files are not held out
-SET recmf.training_memory = '1MB';
-SELECT train_model('early', 'SELECT u AS user_id, i AS item_id, 1 AS rating FROM generate_series(1, 1000) u, generate_series(1, 100) i',
-	factors => 4, validation_fraction => 0.1);
+-- ratings in temporary files: the same are held out, and the same comes of it
+CREATE TABLE many AS
+SELECT u AS user_id, i AS item_id, (1 + (u * i) % 5)::real AS rating, 1 + (u + i) % 3 AS weight
+FROM generate_series(1, 1000) u, generate_series(1, 400) i WHERE (u * 7919 + i * 104729) % 100 < 60 OR i = 7 OR u = 77;
+CREATE INDEX ON many (user_id, item_id);
+CREATE PROCEDURE held_out_in(memory text, feedback text, weight_col text) LANGUAGE plpgsql AS $$
+DECLARE
+	in_memory record;
+	in_files record;
+	fingerprints text;
+BEGIN
+	PERFORM train_model('early', 'many', feedback => feedback, weight_col => weight_col, factors => 4, iterations => 3, validation_fraction => 0.2);
+	SELECT "values", held_out INTO in_memory FROM validation WHERE model = 'early';
+	fingerprints := fingerprint('early_items') || fingerprint('early_users');
+	PERFORM set_config('recmf.training_memory', memory, true);
+	PERFORM train_model('early', 'many', feedback => feedback, weight_col => weight_col, factors => 4, iterations => 3, validation_fraction => 0.2);
+	SELECT "values", held_out INTO in_files FROM validation WHERE model = 'early';
+	RAISE NOTICE '% %: the same factors %, the same validation %', feedback, weight_col,
+		fingerprint('early_items') || fingerprint('early_users') = fingerprints, in_files = in_memory;
+END $$;
+CALL held_out_in('4MB', 'explicit', NULL);
+CALL held_out_in('4MB', 'explicit', 'weight');
+CALL held_out_in('4MB', 'implicit', NULL);
+CALL held_out_in('4MB', 'implicit', 'weight');
+CALL held_out_in('4MB', 'logistic', NULL);
+-- (so much memory is too little, indeed)
+SET recmf.training_memory = '4MB';
+SET temp_file_limit = '64kB';
+SELECT train_model('early', 'many', factors => 4, validation_fraction => 0.2);
+RESET temp_file_limit;
 RESET recmf.training_memory;
 -- too few to hold out
 SELECT ratings FROM train_model('early', 'SELECT 1 AS user_id, i AS item_id, 1 AS rating FROM generate_series(1, 5) i', validation_fraction => 0.5);
