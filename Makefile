@@ -51,9 +51,9 @@ CORE_CPPFLAGS = -Isrc/core -I$(OPENBLAS_INCLUDE)
 ifneq ($(filter x86_64-%,$(shell $(CC) -dumpmachine 2>/dev/null)),)
 AVX2_CFLAGS = -mavx2 -mfma -ffp-contract=fast
 AVX512_CFLAGS = -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512 $(AVX2_CFLAGS)
-%/rmf_vector_avx2.o %/rmf_cg_avx2.o %/rmf_exact_avx2.o %/rmf_mips_avx2.o %/rmf_codes_avx2.o: \
+%/rmf_vector_avx2.o %/rmf_cg_avx2.o %/rmf_exact_avx2.o %/rmf_rank_avx2.o %/rmf_mips_avx2.o %/rmf_codes_avx2.o: \
 	CORE_CFLAGS += $(AVX2_CFLAGS)
-%/rmf_vector_avx512.o %/rmf_cg_avx512.o %/rmf_exact_avx512.o %/rmf_mips_avx512.o %/rmf_codes_avx512.o: \
+%/rmf_vector_avx512.o %/rmf_cg_avx512.o %/rmf_exact_avx512.o %/rmf_rank_avx512.o %/rmf_mips_avx512.o %/rmf_codes_avx512.o: \
 	CORE_CFLAGS += $(AVX512_CFLAGS)
 %/rmf_codes_vnni.o: CORE_CFLAGS += $(AVX512_CFLAGS) -mavx512vnni
 # Nobody looks at the processor's flags nor at errno: so comparisons and roots may be made for several at once.

@@ -39,7 +39,6 @@
 #include "core/rmf_als.h"
 #include "core/rmf_layout.h"
 #include "core/rmf_rank.h"
-#include "recmf_blas.h"
 #include "recmf_memory.h"
 #include "recmf_status.h"
 #include "recmf_team.h"
@@ -210,11 +209,8 @@ make_workspace(MemoryContext context, const Shape *shape)
 
 	workspace.topk = allocate_aligned(context, rmf_topk_all_workspace_size(shape->batch, shape->dimensions));
 	if (shape->held_room > 0)
-	{
-		recmf_blas_check_once();
-		workspace.rank = allocate_aligned(context, rmf_rank_workspace_size(shape->batch, (int64) shape->seen_room +
-																		   shape->held_room));
-	}
+		workspace.rank = allocate_aligned(context, rmf_rank_workspace_size(shape->n_items, shape->dimensions, shape->batch,
+																		   (int64) shape->seen_room + shape->held_room));
 	return workspace;
 }
 
@@ -292,6 +288,7 @@ rank_held(const Memory *memory, const Shape *shape, const Slot *slot, void *work
 	items.dimensions = shape->dimensions;
 	items.rows = memory->rows;
 	items.largest_norm = *memory->largest_norm;
+	items.kernels = NULL;
 	users.n = *slot->n_users;
 	users.rows = slot->rows;
 	users.seen_start = shape->seen_room > 0 ? slot->seen_start : NULL;

@@ -253,6 +253,8 @@ make_bench_server()
 	local goal
 
 	unset MAKEFLAGS MAKELEVEL MFLAGS
+	# the product that is the yardstick is by the kernels that the BLAS picks for this processor
+	unset OPENBLAS_CORETYPE
 	find_postgres
 	install_packages gcc libc6-dev make libopenblas-serial-dev $PG_PACKAGES
 	make_work_directory bench
@@ -269,6 +271,9 @@ make_bench_server()
 	psql() { "$PGBIN/psql" -X -q -d bench -v ON_ERROR_STOP=1 "$@"; }
 	psql -c 'CREATE EXTENSION recmf'
 }
+
+# The processor that the BLAS takes this one for.
+blas_core() { build/bench/build/unit-*/bench_recommend_all --only core; }
 
 # bare_product PROCESSES USERS ITEMS FACTORS: seconds of the bare matrix product, by
 # so many processes that share the users (the slowest one's), for a benchmark that

@@ -147,20 +147,22 @@ load_block(const rmf_bootstrap *b, int64_t first, int32_t n, const bootstrap_wor
 	return n_rows;
 }
 
-/* Two users share a hash. */
+/* Two users share a hash.  All hashes first, so that weights are made for several users at once. */
 static void
 draw_weights(const rmf_bootstrap *b, int64_t first_user, int32_t n, int32_t resample, float *weight)
 {
 	uint64_t	seed = rmf_mix64(b->seed ^ rmf_mix64((uint64_t) resample));
+	uint32_t	uniform[BLOCK_USERS];
 
-	for (int32_t u = 0; u < n; u += 2)
+	for (int32_t u = 0; u < BLOCK_USERS; u += 2)
 	{
 		uint64_t	hash = rmf_mix64(seed + (uint64_t) (first_user + u));
 
-		weight[u] = (float) poisson((uint32_t) (hash >> 32));
-		if (u + 1 < n)
-			weight[u + 1] = (float) poisson((uint32_t) hash);
+		uniform[u] = (uint32_t) (hash >> 32);
+		uniform[u + 1] = (uint32_t) hash;
 	}
+	for (int32_t u = 0; u < n; u++)
+		weight[u] = (float) poisson(uniform[u]);
 }
 
 static rmf_status

@@ -1,8 +1,8 @@
 /*
  * rmf_lanes.h
  *	  Vectors of as many floats as a register holds: what the loops that are
- *	  compiled once a processor level (rmf_cg_loops.h, rmf_exact_loops.h) have
- *	  in common.
+ *	  compiled once a processor level (rmf_cg_loops.h, rmf_exact_loops.h,
+ *	  rmf_rank_loops.h) have in common.
  *
  * The including file sets RMF_LANE_BYTES, the bytes of a register, and is
  * compiled with the flags that let the compiler use it.  Arithmetic is written

@@ -14,6 +14,12 @@
 
 #define BINS 10
 
+/* Partial sums of a product. */
+#define LANES 8
+
+/* Floats that come from memory at once. */
+#define CACHE_LINE 16
+
 /* How far a probability is kept from certainty. */
 #define LEAST_PROBABILITY 1e-15
 
@@ -67,18 +73,40 @@ self_information(int32_t count, int64_t n_users)
 	return information > 0 ? information : 0;
 }
 
-/* The cosines of an item with all before it are one product, with their sum. */
+/* The cosines of an item with all before it are one product, with their sum; in lanes, which the compiler may not make. */
 static double
 add_direction(int32_t dimensions, const float *direction, double *sum)
 {
-	double		cosines = 0;
+	double		part[LANES] = {0};
+	int32_t		j = 0;
 
-	for (int32_t j = 0; j < dimensions; j++)
+	for (; j + LANES <= dimensions; j += LANES)
+		for (int l = 0; l < LANES; l++)
+		{
+			part[l] += sum[j + l] * (double) direction[j + l];
+			sum[j + l] += (double) direction[j + l];
+		}
+	for (; j < dimensions; j++)
 	{
-		cosines += sum[j] * (double) direction[j];
+		part[0] += sum[j] * (double) direction[j];
 		sum[j] += (double) direction[j];
 	}
-	return cosines;
+	return ((part[0] + part[4]) + (part[1] + part[5])) + ((part[2] + part[6]) + (part[3] + part[7]));
+}
+
+/* Items of a list lie anywhere in memory: it is asked for all of them at once. */
+static void
+fetch_list(const rmf_catalogue *catalogue, int32_t n, const int32_t *list)
+{
+	for (int32_t i = 0; i < n; i++)
+	{
+		if (list[i] >= catalogue->n)
+			continue;
+		__builtin_prefetch(&catalogue->count[list[i]]);
+		__builtin_prefetch(&catalogue->tail[list[i]]);
+		for (int32_t j = 0; j < catalogue->dimensions && catalogue->directions != NULL; j += CACHE_LINE)
+			__builtin_prefetch(catalogue->directions + (size_t) list[i] * (size_t) catalogue->dimensions + j);
+	}
 }
 
 void
@@ -90,6 +118,7 @@ rmf_measure_list(const rmf_catalogue *catalogue, int32_t n, const int32_t *list,
 	int32_t		in_tail = 0;
 	int32_t		at = 0;
 
+	fetch_list(catalogue, n, list);
 	for (int32_t j = 0; j < catalogue->dimensions && catalogue->directions != NULL; j++)
 		sum[j] = 0;
 	for (int i = 0; i < n_k; i++)

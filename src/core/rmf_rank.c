@@ -2,12 +2,17 @@
  * rmf_rank.c
  *	  The places of held-out items: see rmf_rank.h.
  *
- * By inner product: the scores of some users for a block of items are one matrix
- * product and stay in cache while they are compared with the scores of the
- * held-out items, a pass over the block each.  What a user has seen, and his
- * held-out items themselves, lose their scores first; so what is counted is the
- * items that are not held out and come before, and a place is that count and the
- * number among the held-out ones.
+ * By inner product: users stand side by side in groups, a lane each, with the
+ * scores that their held-out items need to come after an item ("limits").  A
+ * kernel makes the scores of a block of items for a group and counts them where
+ * they are made, in registers (rmf_rank_levels.h).  What a user has seen, and his
+ * held-out items themselves, count nowhere; so what is counted is the items that
+ * are not held out and come before, and a place is that count and the number
+ * among the held-out ones.
+ *
+ * All lanes of a group are compared with as many limits as the one that has
+ * most.  So users with many have several lanes, and lanes with as many limits
+ * stand together.
  */
 #include <float.h>
 #include <math.h>
@@ -15,16 +20,20 @@
 
 #include "rmf_als.h"
 #include "rmf_best.h"
-#include "rmf_blas.h"
 #include "rmf_layout.h"
 #include "rmf_random.h"
 #include "rmf_rank.h"
+#include "rmf_rank_levels.h"
 #include "rmf_sort.h"
 #include "rmf_vector.h"
 
-/* Users whose scores are made at once, and items: what they need stays in the second cache. */
-#define USERS_AT_ONCE 192
-#define BLOCK_ITEMS 512
+/* Limits of a lane, as long as its user has no more than MOST_LANES of them. */
+#define LANE_LIMITS 32
+#define MOST_LANES 8
+
+/* Bytes of a block of items: it stays in the second cache while all groups look at it. */
+#define BLOCK_BYTES 65536
+#define LEAST_BLOCK 8
 
 /* How many products are made between two polls. */
 #define POLL_PRODUCTS (1 << 26)
@@ -54,37 +63,89 @@ rmf_rank_largest_norm(int32_t n, int32_t dimensions, const float *rows)
 typedef struct ranked
 {
 	float		limit;			/* what comes before has at least this score */
-	int32_t		count;
 	int32_t		held;			/* where in the user's held-out items */
 	double		score;
 } ranked;
 
+/* Some of a user's held-out items. */
+typedef struct lane
+{
+	int32_t		user;
+	int32_t		first;			/* of "ranked" */
+	int32_t		n;
+} lane;
+
+typedef struct group
+{
+	const lane *lane;
+	int32_t		n;
+	int32_t		n_limits;
+	float	   *users;			/* dimensions x lanes */
+	float	   *limit;			/* n_limits x lanes */
+	int32_t    *before;
+	const uint16_t *hidden;
+	int32_t    *hidden_end;		/* by block; of "hidden" */
+} group;
+
 typedef struct rank_workspace
 {
-	float	   *scores;			/* USERS_AT_ONCE x BLOCK_ITEMS */
+	const rmf_rank_kernels *kernels;
+	int			block_shift;
+	int32_t		n_blocks;
+	int32_t		n_lanes;
+	int32_t		n_groups;
 	ranked	   *ranked;			/* of all users, each by falling score */
-	int32_t    *masked;			/* of all users: what they have seen, and the held-out items */
-	int64_t    *masked_start;	/* n + 1 */
-	int64_t    *masked_at;
+	lane	   *lane;
+	group	   *group;
+	float	   *users;			/* of all groups, as what follows */
+	float	   *limit;
+	int32_t    *before;
+	uint16_t   *hidden;
+	int32_t    *hidden_end;
 } rank_workspace;
 
-static void
-carve_workspace(int32_t n_users, int64_t n_numbers, void *base, size_t *used, rank_workspace *w)
+/* Items of a block, as a power of two. */
+static int
+block_shift_of(int32_t dimensions)
 {
-	w->scores = (float *) rmf_carve(base, used, sizeof(float) * USERS_AT_ONCE * BLOCK_ITEMS);
-	w->ranked = (ranked *) rmf_carve(base, used, sizeof(ranked) * (size_t) n_numbers);
-	w->masked = (int32_t *) rmf_carve(base, used, sizeof(int32_t) * (size_t) n_numbers);
-	w->masked_start = (int64_t *) rmf_carve(base, used, sizeof(int64_t) * ((size_t) n_users + 1));
-	w->masked_at = (int64_t *) rmf_carve(base, used, sizeof(int64_t) * (size_t) n_users);
+	int			shift = 0;
+
+	while (1 << shift < LEAST_BLOCK ||
+		   (2 << shift <= RMF_RANK_BLOCK && (int64_t) (2 << shift) * dimensions * (int64_t) sizeof(float) <= BLOCK_BYTES))
+		shift++;
+	return shift;
+}
+
+static void
+carve_workspace(int32_t n_items, int32_t dimensions, int32_t n_users, int64_t n_numbers, void *base, size_t *used,
+				rank_workspace *w)
+{
+	size_t		numbers = (size_t) n_numbers;
+	size_t		lanes = (size_t) n_users + numbers / LANE_LIMITS + RMF_RANK_MOST_LANES;
+	size_t		groups = lanes / RMF_RANK_FEWEST_LANES + 1;
+
+	/* groups come by falling number of limits: but for the first, no lane has fewer than the next group */
+	size_t		limits = RMF_RANK_MOST_LANES * (LANE_LIMITS + numbers / MOST_LANES + 1) + numbers;
+
+	w->block_shift = block_shift_of(dimensions);
+	w->n_blocks = n_items / (1 << w->block_shift) + 1;
+	w->ranked = (ranked *) rmf_carve(base, used, sizeof(ranked) * numbers);
+	w->lane = (lane *) rmf_carve(base, used, sizeof(lane) * lanes);
+	w->group = (group *) rmf_carve(base, used, sizeof(group) * groups);
+	w->users = (float *) rmf_carve(base, used, sizeof(float) * lanes * (size_t) dimensions);
+	w->limit = (float *) rmf_carve(base, used, sizeof(float) * limits);
+	w->before = (int32_t *) rmf_carve(base, used, sizeof(int32_t) * limits);
+	w->hidden = (uint16_t *) rmf_carve(base, used, sizeof(uint16_t) * MOST_LANES * numbers);
+	w->hidden_end = (int32_t *) rmf_carve(base, used, sizeof(int32_t) * groups * (size_t) w->n_blocks);
 }
 
 size_t
-rmf_rank_workspace_size(int32_t n_users, int64_t n_numbers)
+rmf_rank_workspace_size(int32_t n_items, int32_t dimensions, int32_t n_users, int64_t n_numbers)
 {
 	rank_workspace w;
 	size_t		used = 0;
 
-	carve_workspace(n_users, n_numbers, NULL, &used, &w);
+	carve_workspace(n_items, dimensions, n_users, n_numbers, NULL, &used, &w);
 	return used;
 }
 
@@ -95,6 +156,7 @@ comes_before(ranked a, ranked b)
 	return a.score != b.score ? a.score > b.score : a.held < b.held;
 }
 
+/* The limits of a user, and his lanes. */
 static void
 start_user(const rmf_rank_items *items, const rmf_rank_users *users, int32_t u, rank_workspace *w)
 {
@@ -102,53 +164,171 @@ start_user(const rmf_rank_items *items, const rmf_rank_users *users, int32_t u, 
 	const float *row = users->rows + (size_t) u * (size_t) d;
 	int32_t		first = users->held_start[u];
 	int32_t		n_held = users->held_start[u + 1] - first;
-	int32_t		n_seen = users->seen_start == NULL ? 0 : users->seen_start[u + 1] - users->seen_start[u];
 	double		rounding = SLACK(d) * sqrt(rmf_dot_double(d, row, row)) * items->largest_norm;
-	int32_t    *masked = w->masked + w->masked_start[u];
+	int32_t		of_lane = n_held > LANE_LIMITS * MOST_LANES ? (n_held + MOST_LANES - 1) / MOST_LANES : LANE_LIMITS;
 
 	for (int32_t j = 0; j < n_held; j++)
 	{
 		ranked	   *r = &w->ranked[first + j];
-		int32_t		item = users->held[first + j];
 
-		r->score = rmf_dot(d, row, items->rows + (size_t) item * (size_t) d);
+		r->score = rmf_dot(d, row, items->rows + (size_t) users->held[first + j] * (size_t) d);
 		r->limit = nextafterf((float) (r->score - rounding), -INFINITY);
 		if (!(r->limit >= -FLT_MAX))
 			r->limit = -FLT_MAX;
 		r->held = j;
-		r->count = 0;
-		masked[j] = item;
 	}
 	RMF_SORT(ranked, w->ranked + first, n_held, comes_before);
-	if (n_seen > 0)
-		memcpy(masked + n_held, users->seen + users->seen_start[u], sizeof(int32_t) * (size_t) n_seen);
-	rmf_sort_numbers(masked, n_held + n_seen);
-	w->masked_start[u + 1] = w->masked_start[u] + n_held + n_seen;
-	w->masked_at[u] = w->masked_start[u];
+	for (int32_t j = 0; j < n_held; j += of_lane)
+		w->lane[w->n_lanes++] = (lane) {u, first + j, n_held - j < of_lane ? n_held - j : of_lane};
 }
 
-/* Counts what comes before one user's held-out items in a block of items. */
-static void
-count_block(const rmf_rank_users *users, int32_t u, int32_t first_item, int32_t n, float *scores,
-			rank_workspace *w)
+static inline int
+has_more_limits(lane a, lane b)
 {
-	const rmf_vector_kernels *kernels = rmf_vector_best();
-	int64_t		at = w->masked_at[u];
+	return a.n != b.n ? a.n > b.n : a.first < b.first;
+}
 
-	for (; at < w->masked_start[u + 1] && w->masked[at] < first_item + n; at++)
-		scores[w->masked[at] - first_item] = -INFINITY;
-	w->masked_at[u] = at;
-	for (int32_t j = users->held_start[u]; j < users->held_start[u + 1]; j++)
-		w->ranked[j].count += kernels->count_at_least(n, scores, w->ranked[j].limit);
+/* Cell (item, lane) of its block, at the end of which it is put; or only counted. */
+static void
+hide(const int32_t *list, int32_t n, int32_t l, const rank_workspace *w, int32_t *end, uint16_t *hidden)
+{
+	for (int32_t i = 0; i < n; i++)
+	{
+		int32_t	   *at = &end[list[i] >> w->block_shift];
+
+		if (hidden != NULL)
+			hidden[*at] = (uint16_t) ((list[i] & ((1 << w->block_shift) - 1)) * w->kernels->lanes + l);
+		(*at)++;
+	}
 }
 
 static void
-set_places(const rmf_rank_users *users, int32_t u, const rank_workspace *w)
+hide_of_group(const rmf_rank_users *users, const group *g, const rank_workspace *w, int32_t *end, uint16_t *hidden)
 {
-	int32_t		first = users->held_start[u];
+	for (int32_t l = 0; l < g->n; l++)
+	{
+		int32_t		u = g->lane[l].user;
 
-	for (int32_t j = 0; j < users->held_start[u + 1] - first; j++)
-		users->place[first + w->ranked[first + j].held] = w->ranked[first + j].count + j + 1;
+		hide(users->held + users->held_start[u], users->held_start[u + 1] - users->held_start[u], l, w, end, hidden);
+		if (users->seen_start != NULL)
+			hide(users->seen + users->seen_start[u], users->seen_start[u + 1] - users->seen_start[u], l, w, end, hidden);
+	}
+}
+
+/* What counts nowhere, by block and ascending in it.  Returns how many. */
+static int32_t
+set_hidden(const rmf_rank_users *users, group *g, const rank_workspace *w, uint16_t *hidden)
+{
+	int32_t	   *end = g->hidden_end;
+	int32_t		n = 0;
+
+	memset(end, 0, sizeof(int32_t) * (size_t) w->n_blocks);
+	hide_of_group(users, g, w, end, NULL);
+	for (int32_t b = 0; b < w->n_blocks; b++)
+	{
+		int32_t		here = end[b];
+
+		end[b] = n;
+		n += here;
+	}
+	hide_of_group(users, g, w, end, hidden);
+#define LESS(a, b) ((a) < (b))
+	for (int32_t b = 0; b < w->n_blocks; b++)
+		RMF_SORT(uint16_t, hidden + (b > 0 ? end[b - 1] : 0), end[b] - (b > 0 ? end[b - 1] : 0), LESS);
+#undef LESS
+	g->hidden = hidden;
+	return n;
+}
+
+/* Lanes that are left over have no user: zeros, which nothing comes before. */
+static void
+set_lanes(const rmf_rank_users *users, int32_t d, const group *g, const rank_workspace *w)
+{
+	int			lanes = w->kernels->lanes;
+
+	for (int32_t l = 0; l < lanes; l++)
+	{
+		const lane *from = l < g->n ? &g->lane[l] : NULL;
+		const float *row = from == NULL ? NULL : users->rows + (size_t) from->user * (size_t) d;
+
+		for (int32_t t = 0; t < d; t++)
+			g->users[(size_t) t * (size_t) lanes + (size_t) l] = row == NULL ? 0 : row[t];
+		for (int32_t j = 0; j < g->n_limits; j++)
+		{
+			size_t		at = (size_t) j * (size_t) lanes + (size_t) l;
+
+			g->limit[at] = from != NULL && j < from->n ? w->ranked[from->first + j].limit : INFINITY;
+			g->before[at] = 0;
+		}
+	}
+}
+
+static void
+make_groups(const rmf_rank_users *users, int32_t d, rank_workspace *w)
+{
+	int32_t		lanes = w->kernels->lanes;
+	size_t		n_limits = 0;
+	size_t		n_hidden = 0;
+
+	RMF_SORT(lane, w->lane, w->n_lanes, has_more_limits);
+	w->n_groups = 0;
+	for (int32_t first = 0; first < w->n_lanes; first += lanes)
+	{
+		group	   *g = &w->group[w->n_groups];
+
+		g->lane = w->lane + first;
+		g->n = w->n_lanes - first < lanes ? w->n_lanes - first : lanes;
+		g->n_limits = g->lane->n;
+		g->users = w->users + (size_t) first * (size_t) d;
+		g->limit = w->limit + n_limits;
+		g->before = w->before + n_limits;
+		g->hidden_end = w->hidden_end + (size_t) w->n_groups++ * (size_t) w->n_blocks;
+		set_lanes(users, d, g, w);
+		n_limits += (size_t) g->n_limits * (size_t) lanes;
+		n_hidden += (size_t) set_hidden(users, g, w, w->hidden + n_hidden);
+	}
+}
+
+static void
+count_block(const rmf_rank_items *items, int32_t b, const group *g, const rank_workspace *w)
+{
+	int32_t		first = b << w->block_shift;
+	int32_t		size = 1 << w->block_shift;
+	rmf_rank_block block = {
+		.dimensions = items->dimensions,
+		.n = items->n - first < size ? items->n - first : size,
+		.rows = items->rows + (size_t) first * (size_t) items->dimensions,
+		.users = g->users,
+		.n_limits = g->n_limits,
+		.limit = g->limit,
+		.before = g->before,
+		.hidden = g->hidden + (b > 0 ? g->hidden_end[b - 1] : 0),
+		.hidden_end = g->hidden + g->hidden_end[b]
+	};
+
+	w->kernels->count(&block);
+}
+
+static void
+set_places(const rmf_rank_users *users, const group *g, const rank_workspace *w)
+{
+	for (int32_t l = 0; l < g->n; l++)
+	{
+		const lane *from = &g->lane[l];
+		int32_t		held = users->held_start[from->user];
+
+		for (int32_t j = 0; j < from->n; j++)
+			users->place[held + w->ranked[from->first + j].held] =
+				g->before[(size_t) j * (size_t) w->kernels->lanes + (size_t) l] + from->first - held + j + 1;
+	}
+}
+
+const rmf_rank_kernels *
+rmf_rank_kernels_of(int level)
+{
+	if (rmf_vector_kernels_of((rmf_cpu_level) level) == NULL)
+		return NULL;
+	return level == RMF_CPU_AVX512 ? rmf_rank_avx512 : level == RMF_CPU_AVX2 ? rmf_rank_avx2 : rmf_rank_baseline;
 }
 
 rmf_status
@@ -162,34 +342,27 @@ rmf_rank(const rmf_rank_items *items, const rmf_rank_users *users, void *workspa
 
 	if (users->n < 0 || d < 1 || items->n < 0)
 		return RMF_BAD_ARGUMENT;
-	carve_workspace(users->n, n_numbers, workspace, &used, &w);
-	w.masked_start[0] = 0;
+	carve_workspace(items->n, d, users->n, n_numbers, workspace, &used, &w);
+	w.kernels = items->kernels != NULL ? items->kernels : rmf_rank_kernels_of(rmf_cpu_best());
+	w.n_lanes = 0;
 	for (int32_t u = 0; u < users->n; u++)
 		start_user(items, users, u, &w);
+	make_groups(users, d, &w);
 
-	for (int32_t first = 0; first < users->n; first += USERS_AT_ONCE)
-	{
-		int32_t		n = users->n - first < USERS_AT_ONCE ? users->n - first : USERS_AT_ONCE;
-
-		for (int32_t item = 0; item < items->n; item += BLOCK_ITEMS)
+	for (int32_t b = 0; b << w.block_shift < items->n; b++)
+		for (int32_t g = 0; g < w.n_groups; g++)
 		{
-			int32_t		n_here = items->n - item < BLOCK_ITEMS ? items->n - item : BLOCK_ITEMS;
-
-			products += (int64_t) n * n_here * d;
+			products += ((int64_t) w.kernels->lanes << w.block_shift) * d;
 			if (products >= POLL_PRODUCTS)
 			{
 				products = 0;
 				if (rmf_poll_cancelled(poll))
 					return RMF_CANCELLED;
 			}
-			rmf_blas_gemm_nt(n, n_here, d, users->rows + (size_t) first * (size_t) d, d,
-							 items->rows + (size_t) item * (size_t) d, d, w.scores, BLOCK_ITEMS);
-			for (int32_t u = 0; u < n; u++)
-				count_block(users, first + u, item, n_here, w.scores + (size_t) u * BLOCK_ITEMS, &w);
+			count_block(items, b, &w.group[g], &w);
 		}
-	}
-	for (int32_t u = 0; u < users->n; u++)
-		set_places(users, u, &w);
+	for (int32_t g = 0; g < w.n_groups; g++)
+		set_places(users, &w.group[g], &w);
 	return RMF_OK;
 }
 

@@ -7,8 +7,8 @@
  * held-out item is 1 for the head of the list.
  *
  * Ties are broken pessimistically: among equal scores what is not held out comes
- * first.  "Equal" is what float arithmetic cannot tell apart: products that come
- * out of a matrix product and those of rmf_dot() differ in their last bits, so
+ * first.  "Equal" is what float arithmetic cannot tell apart: products that are
+ * summed in different orders differ in their last bits, so
  * an item that is within rounding of a held-out one counts as equal to it.  That
  * distance is one for all items of a user, so places keep the order of scores.
  *
@@ -36,6 +36,7 @@ typedef struct rmf_rank_items
 	int32_t		dimensions;
 	const float *rows;
 	double		largest_norm;	/* from rmf_rank_largest_norm() */
+	const struct rmf_rank_kernels *kernels; /* NULL: the fastest (rmf_rank_levels.h) */
 } rmf_rank_items;
 
 typedef struct rmf_rank_users
@@ -52,9 +53,8 @@ typedef struct rmf_rank_users
 extern double rmf_rank_largest_norm(int32_t n, int32_t dimensions, const float *rows);
 
 /* n_numbers: of seen and held items of all users together.  Aligned to RMF_ALIGNMENT. */
-extern size_t rmf_rank_workspace_size(int32_t n_users, int64_t n_numbers);
+extern size_t rmf_rank_workspace_size(int32_t n_items, int32_t dimensions, int32_t n_users, int64_t n_numbers);
 
-/* Needs the BLAS (rmf_blas.h). */
 extern rmf_status rmf_rank(const rmf_rank_items *items, const rmf_rank_users *users, void *workspace,
 						   const rmf_poll *poll);
 

@@ -30,6 +30,9 @@
 /* Up to so many items of a user are looked through one by one. */
 #define FEW_SEEN 256
 
+/* Floats that come from memory at once. */
+#define CACHE_LINE 16
+
 static float
 round_up(double x)
 {
@@ -377,6 +380,14 @@ score_item(const block_state *state, user_state *user, int32_t item)
 		set_threshold(user, fmax(user->threshold, user->heap[0].score));
 }
 
+/* Asks memory for a row, so that several are on their way at once. */
+static inline void
+fetch_row(const rmf_topk_items *items, int32_t number)
+{
+	for (int32_t j = 0; j < items->dimensions; j += CACHE_LINE)
+		__builtin_prefetch(row_of(items, number) + j);
+}
+
 /* One block of items for four users; those past n_queries repeat the first. */
 static void
 look_at_block(const block_state *state, const rmf_codes_kernel *kernel, int32_t b, const int32_t *active,
@@ -398,6 +409,9 @@ look_at_block(const block_state *state, const rmf_codes_kernel *kernel, int32_t 
 	for (int q = 0; q < RMF_CODES_QUERIES; q++)
 		query[q] = &state->user[active[q < n_queries ? q : 0]].query;
 	kernel->bound(items->steps, &block, query, reach);
+	for (int q = 0; q < n_queries; q++)
+		for (uint64_t bits = reach[q] & items_here; bits != 0; bits &= bits - 1)
+			fetch_row(items, items->number[first + (size_t) __builtin_ctzll(bits)]);
 	for (int q = 0; q < n_queries; q++)
 		for (uint64_t bits = reach[q] & items_here; bits != 0; bits &= bits - 1)
 			score_item(state, &state->user[active[q]], items->number[first + (size_t) __builtin_ctzll(bits)]);

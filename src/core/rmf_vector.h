@@ -28,8 +28,6 @@ typedef struct rmf_vector_kernels
 	/* a.b, a.a and b.b in one pass */
 	void		(*dot_and_norms) (int n, const float *a, const float *b,
 								  double *ab, double *aa, double *bb);
-	/* how many of a[] are not below the limit; NaN is not */
-	int			(*count_at_least) (int n, const float *a, float limit);
 } rmf_vector_kernels;
 
 /* The highest level that both this build and this processor have. */

@@ -186,36 +186,11 @@ dot_and_norms(int n, const float *a, const float *b, double *ab, double *aa, dou
 	*bb = add_up(&bb0, &bb_rest, bb_tail);
 }
 
-/* A comparison of lanes is 0 or -1 in each. */
-static int
-count_at_least(int n, const float *a, float limit)
-{
-	typedef int int_lanes __attribute__((vector_size(RMF_VECTOR_BYTES)));
-	int_lanes	below0 = {0},
-				below1 = {0};
-	lanes		limits = limit - (lanes) {0};
-	int			below = 0;
-	int			i = 0;
-
-	for (; i + 2 * LANES <= n; i += 2 * LANES)
-	{
-		below0 += LOAD(a + i) < limits;
-		below1 += LOAD(a + i + LANES) < limits;
-	}
-	for (; i < n; i++)
-		below += a[i] < limit;
-	below0 += below1;
-	for (int j = 0; j < LANES; j++)
-		below -= below0[j];
-	return n - below;
-}
-
 static const rmf_vector_kernels kernels = {
 	.name = RMF_VECTOR_NAME,
 	.dot = dot,
 	.squared_distance = squared_distance,
-	.dot_and_norms = dot_and_norms,
-	.count_at_least = count_at_least
+	.dot_and_norms = dot_and_norms
 };
 
 const rmf_vector_kernels *const RMF_VECTOR_TABLE = &kernels;

@@ -12,6 +12,7 @@
 #include "rmf_lists.h"
 #include "rmf_random.h"
 #include "rmf_rank.h"
+#include "rmf_rank_levels.h"
 #include "rmf_vector.h"
 #include "unit.h"
 
@@ -98,15 +99,22 @@ free_problem(problem *p)
 }
 
 static rmf_status
-run(problem *p, int with_seen, const rmf_poll *poll)
+run_at(problem *p, int with_seen, const rmf_rank_kernels *kernels, const rmf_poll *poll)
 {
-	rmf_rank_items items = {p->n_items, p->d, p->items, rmf_rank_largest_norm(p->n_items, p->d, p->items)};
+	rmf_rank_items items = {p->n_items, p->d, p->items, rmf_rank_largest_norm(p->n_items, p->d, p->items), kernels};
 	rmf_rank_users users = {p->n_users, p->users, with_seen ? p->seen_start : NULL, p->seen, p->held_start, p->held, p->place};
-	void	   *workspace = allocate(rmf_rank_workspace_size(p->n_users, (int64_t) p->held_start[p->n_users] + p->seen_start[p->n_users]));
+	void	   *workspace = allocate(rmf_rank_workspace_size(p->n_items, p->d, p->n_users,
+													   (int64_t) p->held_start[p->n_users] + p->seen_start[p->n_users]));
 	rmf_status	status = rmf_rank(&items, &users, workspace, poll);
 
 	free(workspace);
 	return status;
+}
+
+static rmf_status
+run(problem *p, int with_seen, const rmf_poll *poll)
+{
+	return run_at(p, with_seen, NULL, poll);
 }
 
 static int
@@ -156,22 +164,55 @@ check_problem(problem *p, int with_seen)
 	CHECK(not_distinct == 0);
 }
 
+/* What follows the starts of one user of many. */
+static void
+make_last_start(problem *p, int32_t user)
+{
+	const int32_t *seen_start = p->seen_start;
+	const int32_t *held_start = p->held_start;
+
+	p->seen_start = allocate(sizeof(int32_t) * 2);
+	p->held_start = allocate(sizeof(int32_t) * 2);
+	p->place = allocate(sizeof(int32_t) * ((size_t) p->n_items + 1));
+	p->seen += seen_start[user];
+	p->held += held_start[user];
+	p->seen_start[0] = p->held_start[0] = 0;
+	p->seen_start[1] = seen_start[user + 1] - seen_start[user];
+	p->held_start[1] = held_start[user + 1] - held_start[user];
+}
+
+/* By every level, and the same alone as in company. */
 static void
 test_products(void)
 {
-	static const int32_t sizes[][3] = {{1, 1, 1}, {3, 40, 2}, {70, 900, 8}, {5, 1600, 17}, {65, 769, 64}};
+	static const int32_t sizes[][3] = {{1, 1, 1}, {3, 40, 2}, {70, 900, 8}, {5, 1600, 17}, {65, 769, 64}, {2, 6000, 3}};
 
 	for (int kind = 0; kind < 4; kind++)
-		for (int s = 0; s < 5; s++)
+		for (int s = 0; s < 6; s++)
 			for (int with_seen = 0; with_seen < 2; with_seen++)
-			{
-				problem		p;
+				for (int level = RMF_CPU_BASELINE; level <= RMF_CPU_AVX512; level++)
+				{
+					problem		p;
+					problem		last;
 
-				make_problem(&p, sizes[s][0], sizes[s][1], sizes[s][2], kind, (uint64_t) (10 * kind + s));
-				CHECK(run(&p, with_seen, NULL) == RMF_OK);
-				check_problem(&p, with_seen);
-				free_problem(&p);
-			}
+					if (rmf_rank_kernels_of(level) == NULL)
+						continue;
+					make_problem(&p, sizes[s][0], sizes[s][1], sizes[s][2], kind, (uint64_t) (10 * kind + s));
+					CHECK(run_at(&p, with_seen, rmf_rank_kernels_of(level), NULL) == RMF_OK);
+					check_problem(&p, with_seen);
+
+					last = p;
+					last.n_users = 1;
+					last.users += (p.n_users - 1) * p.d;
+					make_last_start(&last, p.n_users - 1);
+					CHECK(run_at(&last, with_seen, rmf_rank_kernels_of(level), NULL) == RMF_OK);
+					CHECK(memcmp(last.place, p.place + p.held_start[p.n_users - 1],
+								 sizeof(int32_t) * (size_t) last.held_start[1]) == 0);
+					free(last.place);
+					free(last.seen_start);
+					free(last.held_start);
+					free_problem(&p);
+				}
 }
 
 /* All alike: what is held out comes last. */
@@ -226,34 +267,6 @@ test_cancel(void)
 	CHECK(run(&p, 1, start_poll(&counter, 1)) == RMF_CANCELLED);
 	CHECK(run(&p, 1, start_poll(&counter, 0)) == RMF_OK && counter.calls >= 1);
 	free_problem(&p);
-}
-
-/* The loops of every level. */
-static void
-test_count_at_least(void)
-{
-	float		x[100];
-	int			wrong = 0;
-
-	for (int i = 0; i < 100; i++)
-		x[i] = i % 13 == 0 ? -INFINITY : i % 17 == 0 ? NAN : (float) (hash2(4, 4, (uint64_t) i) % 10);
-	for (int level = RMF_CPU_BASELINE; level <= RMF_CPU_AVX512; level++)
-	{
-		const rmf_vector_kernels *kernels = rmf_vector_kernels_of((rmf_cpu_level) level);
-
-		if (kernels == NULL)
-			continue;
-		for (int n = 0; n <= 100; n++)
-			for (float limit = -1; limit < 11; limit += 0.5f)
-			{
-				int			expected = 0;
-
-				for (int i = 0; i < n; i++)
-					expected += !(x[i] < limit);
-				wrong += kernels->count_at_least(n, x, limit) != expected;
-			}
-	}
-	CHECK(wrong == 0);
 }
 
 static void
@@ -373,7 +386,6 @@ main(void)
 	test_constant_scores();
 	test_extremes();
 	test_cancel();
-	test_count_at_least();
 	test_scores();
 	test_popularity();
 	test_random();

@@ -29,7 +29,7 @@ psql -v factors="$FACTORS" -o /dev/null <<-'EOF'
 	SELECT FROM train_model('m', 'train', rating_col => NULL, factors => :factors);
 	EOF
 read -r users items < <(psql -At -F ' ' -c "SELECT n_users, n_items FROM recmf_models WHERE active")
-say "$("$PG_CONFIG" --version), $users users, $items items, $FACTORS factors, $(nproc) processors" "" \
+say "$("$PG_CONFIG" --version), $users users, $items items, $FACTORS factors, $(nproc) processors; product by OpenBLAS for $(blas_core)" "" \
 	"processes   product  no intervals  intervals   ratios"
 for processes in 1 2; do
 	for _ in $(seq "$TRIES"); do

@@ -3,12 +3,13 @@
  *	  The core of recommend_all() beside the bare sgemm of the same size and
  *	  beside sgemm with selection in cache, one process, in turn in one run.
  *
- *	bench_recommend_all [--users 138493] [--items 26744] [--factors 64] [--k 10] [--tries 3] [--only sgemm]
+ *	bench_recommend_all [--users 138493] [--items 26744] [--factors 64] [--k 10] [--tries 3] [--only sgemm|core]
  *
  * Factors are made like those of a trained model: norms spread as popularity
  * spreads them, a spectrum that falls.  Prints seconds for all users, the ratio
  * to the bare sgemm, and the share of inner products that had to be exact.
- * --only sgemm prints the seconds of that alone, on one line, for run.sh.
+ * --only sgemm prints the seconds of that alone, on one line, for run.sh;
+ * --only core the processor that the BLAS takes this one for.
  */
 #include <math.h>
 #include <stdio.h>
@@ -195,12 +196,17 @@ main(int argc, char **argv)
 			tries = value;
 		else if (strcmp(argv[a], "--only") == 0 && strcmp(argv[a + 1], "sgemm") == 0)
 			only_sgemm = 1;
+		else if (strcmp(argv[a], "--only") == 0 && strcmp(argv[a + 1], "core") == 0)
+		{
+			printf("%s\n", rmf_blas_core_name());
+			return 0;
+		}
 		else
 			argc = 0;
 	}
 	if (argc % 2 == 0 || n_users < 1 || n_items < 1 || d < 1 || k < 1 || k > n_items)
 	{
-		fprintf(stderr, "usage: bench_recommend_all [--users N] [--items N] [--factors D] [--k K] [--tries N] [--only sgemm]\n");
+		fprintf(stderr, "usage: bench_recommend_all [--users N] [--items N] [--factors D] [--k K] [--tries N] [--only sgemm|core]\n");
 		return 2;
 	}
 	users = allocate(sizeof(float) * (size_t) n_users * (size_t) d);

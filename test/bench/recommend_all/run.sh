@@ -13,7 +13,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 . test/lib.sh
-unset MAKEFLAGS MAKELEVEL MFLAGS
+unset MAKEFLAGS MAKELEVEL MFLAGS OPENBLAS_CORETYPE
 
 SCALE=${1:-1}
 TRIES=${2:-3}

@@ -1,0 +1,22 @@
+/*
+ * rmf_rank_avx512.c
+ *	  The kernels of rmf_rank.h for x86-64 processors with AVX-512 (F, BW, VL, DQ).
+ *
+ * The Makefile gives this file the flags that define the macros below; built
+ * without them it holds no kernels.
+ */
+#include "rmf_rank_levels.h"
+
+#if defined(__x86_64__) && defined(__AVX512F__) && defined(__AVX512BW__) && \
+	defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__FMA__)
+
+#define RMF_LANE_BYTES 64
+#define RMF_RANK_TABLE rmf_rank_avx512
+
+#include "rmf_rank_loops.h"
+
+#else
+
+const rmf_rank_kernels *const rmf_rank_avx512 = NULL;
+
+#endif
