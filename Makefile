@@ -65,7 +65,7 @@ DEPENDENCIES = -MMD -MP
 
 PG_CONFIG ?= pg_config
 SHELL_GOALS = check demo unit unit-programs bench-train bench-train-program bench-mips bench-mips-program \
-	bench-recommend-all bench-recommend-all-program
+	bench-recommend-all bench-recommend-all-program bench-defaults bench-defaults-program
 
 .DEFAULT_GOAL = all
 
@@ -163,6 +163,7 @@ endef
 $(eval $(call BENCHMARK,bench-train,bench_train,train))
 $(eval $(call BENCHMARK,bench-mips,bench_mips,serve))
 $(eval $(call BENCHMARK,bench-recommend-all,bench_recommend_all,recommend_all))
+$(eval $(call BENCHMARK,bench-defaults,bench_defaults,defaults))
 
 .SECONDARY: $(UNIT_CORE)
 .PHONY: $(SHELL_GOALS)

@@ -46,7 +46,7 @@ test_rules_implicit(void)
 	CHECK(rmf_settings_resolve(&settings, 50, 40, &ratings, &field) == RMF_OK);
 	CHECK(settings.factors == 64 && settings.iterations == 16 && settings.seed == 42);
 	CHECK_NEAR(settings.alpha, 50 * 40 / (8 * 3000.0), 1e-12);
-	CHECK_NEAR(settings.regularization, 0.06 * pow(20, -0.4) * sqrt(1 + a0), 1e-12);
+	CHECK_NEAR(settings.regularization, 0.65 * pow(50, 0.3) / sqrt(1000) * pow(1 + 0.8 * 0.8 / 9, -0.125), 1e-12);
 	CHECK(settings.regularization_scaling == 1);
 	CHECK(settings.validation_fraction == 0 && settings.patience == 3);
 
@@ -68,10 +68,85 @@ test_rules_implicit(void)
 	/* the unit of the ratings does not matter */
 	ratings.sum *= 1000;
 	ratings.mean *= 1000;
+	ratings.sd *= 1000;
 	rmf_settings_init(&again, RMF_IMPLICIT);
 	CHECK(rmf_settings_resolve(&again, 50, 40, &ratings, &field) == RMF_OK);
 	CHECK_NEAR(again.alpha, settings.alpha / 1000, 1e-12);
 	CHECK_NEAR(again.regularization, settings.regularization, 1e-12);
+
+	/* all ratings equal */
+	ratings.sd = 0;
+	rmf_settings_init(&again, RMF_IMPLICIT);
+	CHECK(rmf_settings_resolve(&again, 50, 40, &ratings, &field) == RMF_OK);
+	CHECK_NEAR(again.regularization, 0.65 * pow(50, 0.3) / sqrt(1000), 1e-12);
+}
+
+/* What alpha and regularization are by rule for n ratings, all 1 or so many as "mean" and "sd" say. */
+static rmf_settings
+by_rule(int64_t n_users, int64_t n_items, int64_t n, double mean, double sd, double alpha)
+{
+	rmf_csr_stats ratings = {
+		.n_entries = n, .sum = (double) n * mean, .mean = mean, .sd = sd, .min = mean / 10, .max = 10 * mean,
+		.squares = (double) n * sd * sd, .weight = (double) n
+	};
+	rmf_settings settings;
+	const char *field;
+
+	rmf_settings_init(&settings, RMF_IMPLICIT);
+	settings.alpha = alpha;
+	CHECK(rmf_settings_resolve(&settings, n_users, n_items, &ratings, &field) == RMF_OK);
+	CHECK(isfinite(settings.alpha) && settings.alpha > 0);
+	CHECK(isfinite(settings.regularization) && settings.regularization > 0);
+	return settings;
+}
+
+/* The sum of the penalties of rows of equal ratings, per lambda and N. */
+static double
+sum_of_penalties(const rmf_settings *settings, double n, double cells)
+{
+	return settings->regularization * (1 + cells / (settings->alpha * n));
+}
+
+static void
+test_shapes_implicit(void)
+{
+	rmf_settings sparse = by_rule(30000, 40000, 800000, 1, 0, NAN),
+				dense = by_rule(943, 1682, 100000, 1, 0, NAN),
+				given;
+	double		sum = sum_of_penalties(&sparse, 800000, 1.2e9);
+
+	/* the more ratings, the less regularization; strengths that differ need less, too */
+	CHECK_NEAR(sparse.alpha, 1.2e9 / (8 * 800000.0), 1e-9);
+	CHECK_NEAR(sparse.regularization, 0.65 * pow(30000, 0.3) / sqrt(800000), 1e-12);
+	CHECK_NEAR(dense.regularization, 0.65 * pow(943, 0.3) / sqrt(100000), 1e-12);
+	CHECK_NEAR(by_rule(30000, 40000, 3200000, 1, 0, NAN).regularization, sparse.regularization / 2, 1e-12);
+	given = by_rule(30000, 40000, 800000, 5, 50, NAN);
+	CHECK_NEAR(given.alpha, sparse.alpha / 5, 1e-9);
+	CHECK_NEAR(given.regularization, sparse.regularization * pow(101, -0.125), 1e-12);
+
+	/* where alpha is given, the sum of the penalties follows it by the root, as far as was measured */
+	given = by_rule(30000, 40000, 800000, 1, 0, sparse.alpha / 4);
+	CHECK_NEAR(sum_of_penalties(&given, 800000, 1.2e9) / sum, 2, 1e-9);
+	given = by_rule(30000, 40000, 800000, 1, 0, sparse.alpha * 16);
+	CHECK_NEAR(sum_of_penalties(&given, 800000, 1.2e9) / sum, 0.25, 1e-9);
+	CHECK_NEAR(by_rule(30000, 40000, 800000, 1, 0, sparse.alpha * 1000).regularization, given.regularization, 1e-12);
+	(void) by_rule(30000, 40000, 800000, 1, 0, 1e300);
+	(void) by_rule(30000, 40000, 800000, 1, 0, 1e-30);
+
+	/* tiny sets: half of what would leave nothing, (1 + a0) / 9 */
+	CHECK_NEAR(by_rule(20, 20, 50, 1, 0, NAN).regularization, 0.5 * 2 / 9, 1e-12);
+	CHECK_NEAR(by_rule(1000, 1000, 1000, 1, 0, NAN).regularization, 0.5 * 1.008 / 9, 1e-12);
+
+	/* one user, one item, one rating, nothing left to observe, and as many as there can be */
+	(void) by_rule(1, 40, 12, 1, 0, NAN);
+	(void) by_rule(50, 1, 12, 1, 0, NAN);
+	CHECK_NEAR(by_rule(1, 1, 1, 1, 0, NAN).regularization, 0.5, 1e-12);
+	given = by_rule(20, 30, 600, 1, 0, NAN);
+	CHECK_NEAR(given.alpha, 1 / 8.0, 1e-12);
+	CHECK(given.regularization <= 0.5);
+	(void) by_rule(INT32_MAX, INT32_MAX, INT64_C(1) << 40, 1, 0, NAN);
+	(void) by_rule(50, 40, 1000, 1e-30, 1e-29, NAN);
+	(void) by_rule(50, 40, 1000, 1e30, 1e31, NAN);
 }
 
 static void
@@ -197,6 +272,7 @@ int
 main(void)
 {
 	test_rules_implicit();
+	test_shapes_implicit();
 	test_rules_explicit();
 	test_rules_logistic();
 	test_given_settings_stay();
