@@ -24,6 +24,7 @@
 #include "utils/memutils.h"
 
 #include "core/rmf_hold_out.h"
+#include "core/rmf_noise.h"
 #include "core/rmf_partition.h"
 #include "recmf_dataset.h"
 #include "recmf_progress.h"
@@ -563,10 +564,12 @@ static void
 summarize(RecmfDataset *dataset)
 {
 	rmf_ratings ratings;
+	rmf_ratings by_item;
 	float	   *value = NULL;
 	float	   *weight = NULL;
 
 	recmf_dataset_ratings(dataset, RMF_USERS, &ratings);
+	recmf_dataset_ratings(dataset, RMF_ITEMS, &by_item);
 	if (dataset->spill != NULL)
 	{
 		value = (float *) MemoryContextAlloc(dataset->context, sizeof(float) * SUMMARISED_AT_ONCE);
@@ -574,6 +577,7 @@ summarize(RecmfDataset *dataset)
 	}
 	recmf_check_status(rmf_ratings_summarize(&ratings, SUMMARISED_AT_ONCE, value, weight, &dataset->stats, recmf_poll()),
 					   "sort the ratings");
+	dataset->stats.noise_edge = rmf_noise_edge(ratings.n_rows, ratings.start, by_item.n_rows, by_item.start);
 	if (dataset->spill != NULL)
 	{
 		pfree(value);

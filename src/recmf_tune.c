@@ -42,6 +42,7 @@
 #include "utils/timestamp.h"
 
 #include "core/rmf_hold_out.h"
+#include "core/rmf_noise.h"
 #include "core/rmf_random.h"
 #include "core/rmf_tune.h"
 #include "recmf_blas.h"
@@ -671,6 +672,7 @@ set_settings_of_all(const Tuning *tuning, RecmfTrial *trial)
 		item_start[i] += item_start[i - 1];
 	for (i = 0; i <= n_items; i++)
 		item_start[i] += dataset->by_item.start[i];
+	stats.noise_edge = rmf_noise_edge(n_users, user_start, n_items, item_start);
 
 	resolve_settings(tuning, &stats, user_start, item_start, trial);
 	pfree(user_start);

@@ -360,6 +360,8 @@ typedef struct row_state
 	double		penalty;
 	double		ratio;
 	double		square;			/* of the residual */
+	double		errors;			/* sum of the squares of what ratings leave, at the start */
+	double		objective;		/* of the row, where it is kept: keeps_objective() */
 	int			steps;			/* that are left */
 } row_state;
 
@@ -384,6 +386,19 @@ chunk_from(int blocks, const half_step *h, const row_state *state, int64_t from,
 	else
 		of.rows = state->panel + (size_t) from * (size_t) blocks * LANES;
 	return of;
+}
+
+/*
+ * Is the row's objective followed through its steps, so that its fit needs no
+ * pass of its own?  It begins with the squares of the first residuals, and a
+ * step takes from it what its length and curvature say.  Fit and squares are
+ * the same then: no weights, and nothing in the system beside ratings.
+ */
+static ALWAYS_INLINE int
+keeps_objective(const half_step *h, const rmf_cg_row *row)
+{
+	return h->step->problem->feedback == RMF_EXPLICIT && h->step->measure && row->weight == NULL &&
+		!h->side->has_gram && h->step->base == NULL && h->step->extra == NULL;
 }
 
 /* What a rating's score has beside y.x: the biases of both rows. */
@@ -424,6 +439,17 @@ sum_up(int n, const float *coefficient)
 
 	for (int t = 0; t < n; t += 4)
 		sum += *(const four *) (coefficient + t);
+	return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* v is 0 up to a multiple of FEW_ROWS. */
+static ALWAYS_INLINE float
+sum_up_squares(int n, const float *v)
+{
+	four		sum = {0};
+
+	for (int t = 0; t < n; t += 4)
+		sum += *(const four *) (v + t) * *(const four *) (v + t);
 	return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
@@ -501,6 +527,8 @@ first_pass(int kept, int blocks, const half_step *h, row_state *state)
 			*(four *) (score + t) = *(four *) (target + t) -
 				*(four *) (weight + t) * (*(four *) (score + t) + state->x_bias);
 		state->r_bias += sum_up(of.n, score);
+		if (keeps_objective(h, row))
+			state->errors += sum_up_squares(of.n, score);
 		/* what was copied is near, and one after the other */
 		if (is_near)
 		{
@@ -555,7 +583,18 @@ next_pass(int kept, int blocks, const half_step *h, row_state *state, const floa
 	return RMF_OK;
 }
 
-/* What the ratings add to the objective at the solution. */
+/* What the ratings add to the objective at the solution, where it was kept. */
+static ALWAYS_INLINE void
+add_kept_fit(const row_state *state, double cost, rmf_sums *sums)
+{
+	/* of a perfect fit, rounding is what is left */
+	double		fit = state->objective > cost ? state->objective - cost : 0;
+
+	sums->fit += fit;
+	sums->squares += fit;
+}
+
+/* The same, from their scores. */
 static ALWAYS_INLINE rmf_status
 measure(int blocks, const half_step *h, const row_state *state, rmf_sums *sums)
 {
@@ -635,6 +674,8 @@ begin_row(int kept, int blocks, const half_step *h, row_state *state)
 	state->penalty = rmf_als_row_penalty(problem, h->step->side, state->size, side->n);
 	if (!(state->penalty >= SMALLEST_PENALTY * (side->trace + state->total_weight * side->largest_square)))
 		return RMF_SINGULAR;
+	state->objective = state->errors + state->penalty * product(blocks, state->x, state->x) +
+		bias_penalty * state->x_bias * state->x_bias;
 	add_times(blocks, (float) -state->penalty, state->x, state->r);
 	if (has_biases)
 	{
@@ -681,6 +722,7 @@ make_step(int kept, int blocks, const half_step *h, row_state *state, const floa
 	along = (float) (state->square / curvature);
 	add_times(blocks, along, state->p, state->x);
 	state->x_bias += along * state->p_bias;
+	state->objective -= along * (2 * state->square - along * curvature);
 	if (--state->steps == 0)
 		return RMF_OK;
 
@@ -788,7 +830,7 @@ solve_blocks(int kept, int blocks, const half_step *h, int n_rows, rmf_cg_row *r
 			good &= x[i] - x[i] == 0;
 		if (!good)
 			rows[k].status = RMF_SINGULAR;
-		if (rows[k].status == RMF_OK && sums != NULL && h->step->measure)
+		if (rows[k].status == RMF_OK && sums != NULL && h->step->measure && !keeps_objective(h, &rows[k]))
 		{
 			rmf_status	status = measure(blocks, h, &state[k], sums);
 
@@ -798,14 +840,19 @@ solve_blocks(int kept, int blocks, const half_step *h, int n_rows, rmf_cg_row *r
 	}
 	for (int k = 0; k < n_rows; k++)
 	{
+		double		cost;
+
 		if (rows[k].status != RMF_OK)
 			continue;
 		memcpy(rows[k].solution, state[k].x, factors * sizeof(float));
 		if (rmf_has_biases(problem))
 			rows[k].solution[rmf_bias_position(problem, h->step->side)] = state[k].x_bias;
-		if (sums != NULL)
-			sums->penalty += rmf_objective_row_cost(problem, h->step->side, state[k].size, h->side->n,
-													rows[k].solution);
+		if (sums == NULL)
+			continue;
+		cost = rmf_objective_row_cost(problem, h->step->side, state[k].size, h->side->n, rows[k].solution);
+		sums->penalty += cost;
+		if (keeps_objective(h, &rows[k]))
+			add_kept_fit(&state[k], cost, sums);
 	}
 	return RMF_OK;
 }

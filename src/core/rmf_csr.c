@@ -102,4 +102,5 @@ rmf_csr_stats_add(rmf_csr_stats *stats, const rmf_csr_stats *more)
 	stats->min = fmin(stats->min, more->min);
 	stats->max = fmax(stats->max, more->max);
 	stats->sd = sqrt(stats->squares / weight);
+	stats->noise_edge = 0;
 }

@@ -67,6 +67,7 @@ typedef struct rmf_csr_stats
 	double		max;
 	double		squares;		/* of the deviations from the mean */
 	double		weight;			/* of all: n_entries where they have none */
+	double		noise_edge;		/* rmf_noise_edge() of where they are; 0: not known, as rmf_ratings_summarize() leaves it */
 } rmf_csr_stats;
 
 /*
@@ -80,7 +81,7 @@ typedef struct rmf_csr_stats
 extern rmf_status rmf_ratings_summarize(const rmf_ratings *ratings, int64_t window, float *value, float *weight,
 										rmf_csr_stats *stats, const rmf_poll *poll);
 
-/* Of two sets of ratings together, from those of each; the first gets it. */
+/* Of two sets of ratings together, from those of each, but for noise_edge; the first gets it. */
 extern void rmf_csr_stats_add(rmf_csr_stats *stats, const rmf_csr_stats *more);
 
 #endif							/* RMF_CSR_H */

@@ -45,8 +45,16 @@
 /*
  * Explicit feedback.  lambda is in units of the rating's spread; where all
  * ratings are equal there is nothing to fit and any positive value will do.
+ * It is half of what noise of that spread would take to be fitted no more:
+ * what the biases leave has four fifths of it, and a part of that is signal.
+ *
+ * Against 1.25 times the spread, whatever the data, at 64 factors: ml-100k u1..u5,
+ * mean RMSE .9083 (.9090; with implicit features .8943, .8942), ml-1m 90/10 .8402
+ * (.8409; .8293, .8306).  On 18 million ratings of a planted model the rule gives
+ * 1.95, and .7189 is reached with 1.8, .7209 with 2.1, .7248 with 1.2.
  */
-#define EXPLICIT_REGULARIZATION_PER_SD 1.25
+#define EXPLICIT_REGULARIZATION_PER_EDGE 0.5
+#define UNKNOWN_EDGE 2.5
 #define EXPLICIT_SCALING 0.5
 #define EXPLICIT_BIAS_REGULARIZATION 2.0
 #define EXPLICIT_ITERATIONS 8
@@ -209,8 +217,8 @@ resolve_explicit(rmf_settings *settings, const rmf_csr_stats *ratings)
 {
 	if (settings->iterations == 0)
 		settings->iterations = EXPLICIT_ITERATIONS;
-	set_if_nan(&settings->regularization,
-			   EXPLICIT_REGULARIZATION_PER_SD * spread(ratings));
+	set_if_nan(&settings->regularization, EXPLICIT_REGULARIZATION_PER_EDGE * spread(ratings) *
+			   (ratings->noise_edge > 0 ? ratings->noise_edge : UNKNOWN_EDGE));
 	if (settings->implicit_features)
 	{
 		set_if_nan(&settings->implicit_features_weight,

@@ -53,7 +53,7 @@ SELECT skipped > 0 AS skipped FROM train_model('odds', 'SELECT user_id, item_id,
 -- implicit features
 SELECT users, items, (SELECT bool_and(l <= before) FROM (SELECT l, lag(l, 1, l) OVER (ORDER BY n) AS before
 		FROM unnest(loss) WITH ORDINALITY a(l, n)) x) AS falls
-	FROM train_model('stars', 'ratings', feedback => 'explicit', factors => 4, iterations => 30,
+	FROM train_model('stars', 'ratings', feedback => 'explicit', factors => 4, iterations => 60,
 		implicit_features => true, solver => 'exact');
 SELECT settings -> 'implicit_features' AS implicit_features, settings ? 'implicit_features_weight' AS weight,
 		settings ? 'implicit_features_regularization' AS regularization, gram_users, cardinality(gram_items) AS gram_items
@@ -94,11 +94,18 @@ SELECT count(*) FROM train_model('weighed', 'graded', weight_col => 'weight', fe
 SELECT abs(avg(predict(user_id, item_id, 'weighed')) FILTER (WHERE rating = 5) - 5) <
 		abs(avg(predict(user_id, item_id, 'weighed')) FILTER (WHERE rating = 1) - 1) AS heavier_fit_better FROM graded;
 -- mean and standard deviation, from which the regularization comes, are by weight
-SELECT abs(m.rating_mean - g.mean) < 1e-6 AS mean, abs((m.settings ->> 'regularization')::float8 - 1.25 * g.sd) < 1e-6 AS regularization,
+SELECT count(*) FROM train_model('unweighed', 'graded', feedback => 'explicit', factors => 2);
+SELECT abs(m.rating_mean - g.mean) < 1e-6 AS mean,
+		abs((m.settings ->> 'regularization')::float8 / g.sd -
+			(SELECT (settings ->> 'regularization')::float8 FROM recmf_models WHERE model = 'unweighed') / g.unweighted_sd) < 1e-6 AS regularization,
 		abs(g.mean - g.unweighted) > 1 AS differ
-	FROM recmf_models m, (SELECT sum(weight * rating) / sum(weight) AS mean, avg(rating) AS unweighted,
+	FROM recmf_models m, (SELECT sum(weight * rating) / sum(weight) AS mean, avg(rating) AS unweighted, stddev_pop(rating) AS unweighted_sd,
 		sqrt(sum(weight * rating * rating) / sum(weight) - (sum(weight * rating) / sum(weight)) ^ 2) AS sd FROM graded) g
 	WHERE m.model = 'weighed' AND m.active;
+SELECT drop_model('unweighed');
+-- as many users as items, all alike: noise has the edge 2
+SELECT abs(((model_info(mf_train(u, i, (u * 7 + i * 3) % 5, '{"feedback": "explicit", "factors": 2}'))).settings ->> 'regularization')::float8
+		/ stddev_pop((u * 7 + i * 3) % 5) - 1) < 1e-4 AS half_the_edge FROM generate_series(1, 30) u, generate_series(1, 30) i;
 
 -- contradictions
 \set VERBOSITY default

@@ -12,7 +12,7 @@
 static rmf_csr_stats
 some_ratings(void)
 {
-	rmf_csr_stats ratings = {1000, 3000, 3, 0.8, 1, 5, 640, 1000};
+	rmf_csr_stats ratings = {1000, 3000, 3, 0.8, 1, 5, 640, 1000, 3};
 
 	return ratings;
 }
@@ -160,7 +160,7 @@ test_rules_explicit(void)
 	rmf_settings_init(&settings, RMF_EXPLICIT);
 	CHECK(rmf_settings_resolve(&settings, 50, 40, &ratings, &field) == RMF_OK);
 	CHECK(settings.factors == 64 && settings.iterations == 8);
-	CHECK_NEAR(settings.regularization, 1, 1e-12);
+	CHECK_NEAR(settings.regularization, 0.5 * 3 * 0.8, 1e-12);
 	CHECK(settings.regularization_scaling == 0.5 && settings.bias_regularization == 2);
 
 	rmf_problem_init(&problem, &settings, &ratings);
@@ -169,6 +169,12 @@ test_rules_explicit(void)
 	CHECK_NEAR(problem.start_sd, 0.1 / 8 * sqrt(0.8), 1e-12);
 	CHECK(rmf_dimensions(&problem) == 66);
 	CHECK(rmf_bias_position(&problem, RMF_USERS) == 64 && rmf_bias_position(&problem, RMF_ITEMS) == 65);
+
+	/* where it is not known where ratings are */
+	ratings.noise_edge = 0;
+	rmf_settings_init(&settings, RMF_EXPLICIT);
+	CHECK(rmf_settings_resolve(&settings, 50, 40, &ratings, &field) == RMF_OK);
+	CHECK_NEAR(settings.regularization, 1, 1e-12);
 
 	/* all ratings equal */
 	ratings.sd = 0;

@@ -4,12 +4,12 @@
  *	  conjugate gradients at each level of the processor, and beside them, in
  *	  the same run, a plain loop over OpenBLAS (ssyrk and sposv).
  *
- * The data are synthetic, of the shape of MovieLens-20M: so many users, items
- * and ratings, lengths of rows and popularities of items distributed like the
- * real ones, users with tastes.  They depend on the seed alone.
+ * The data are synthetic, of the shape of MovieLens-20M: data.h.
  *
  * With --processes instead: whole runs by one process and by so many, in turn,
- * wall time.
+ * wall time, and what each phase took of it.  With --held-out: runs by so many
+ * processes on explicit ratings of a planted model, and the error on what was
+ * held out after each iteration.
  *
  * One core, implicit feedback, the default settings.  All solvers start from
  * the same values; the loss after the last iteration stands beside the times.
@@ -29,20 +29,17 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "csr_fixture.h"
+#include "data.h"
 #include "rmf_als.h"
 #include "rmf_blas.h"
+#include "rmf_noise.h"
 #include "rmf_objective.h"
 #include "rmf_run.h"
 
-#define N_USERS 138493
-#define N_ITEMS 26744
-#define N_RATINGS 20000000
-#define SHORTEST_ROW 20
-#define LONGEST_ROW 9254
-#define TASTES 24
 #define MAX_ITERATIONS 100
 #define REPEATS 5
+#define MAX_PROCESSES 64
+#define PHASES (RMF_VALIDATE + 1)
 
 /* From LAPACK. */
 extern void sposv_(const char *uplo, const int *n, const int *nrhs, float *a, const int *lda,
@@ -62,83 +59,6 @@ check(rmf_status status, const char *doing)
 		return;
 	fprintf(stderr, "%s: %s\n", doing, rmf_status_message(status));
 	exit(1);
-}
-
-/* Lengths are log-normal; so are popularities, up to the number of users. */
-static void
-make_data(double scale, uint64_t seed, rmf_csr *by_user, rmf_csr *by_item)
-{
-	int32_t		n_users = (int32_t) (N_USERS * scale);
-	int32_t		n_items = (int32_t) (N_ITEMS * scale);
-	int64_t		n_ratings = (int64_t) (N_RATINGS * scale);
-	int64_t		room = n_ratings + n_ratings / 8 + LONGEST_ROW;
-	int64_t		n = 0;
-	triples		t = make_triples(room, n_users, n_items, 0);
-	double	   *until = allocate((size_t) n_items * sizeof(double));
-	double	   *length = allocate((size_t) n_users * sizeof(double));
-	int32_t    *taken = allocate((size_t) n_items * sizeof(int32_t));
-	int32_t    *guide = allocate(65537 * sizeof(int32_t));
-	double		weights = 0,
-				lengths = 0;
-
-	random_state = rmf_mix64(seed) << 32;
-	for (int32_t i = 0; i < n_items; i++)
-	{
-		weights += 1 / (exp(-2.73 * normal()) / 18 + 1 / 70000.0);
-		until[i] = weights;
-		taken[i] = -1;
-	}
-	for (int32_t g = 0, i = 0; g <= 65536; g++)
-	{
-		while (i < n_items - 1 && until[i] < weights * g / 65536)
-			i++;
-		guide[g] = i;
-	}
-	for (int32_t u = 0; u < n_users; u++)
-	{
-		length[u] = SHORTEST_ROW + exp(3.9 + 1.35 * normal());
-		if (length[u] > LONGEST_ROW)
-			length[u] = LONGEST_ROW;
-		if (length[u] > n_items / 3.0)
-			length[u] = n_items / 3.0;
-		lengths += length[u];
-	}
-	for (int32_t u = 0; u < n_users; u++)
-	{
-		int			wanted = (int) (length[u] * (double) n_ratings / lengths + uniform());
-		uint64_t	tastes = rmf_mix64(seed + 1 + (uint64_t) u);
-
-		for (int tries = 0, got = 0; got < wanted && tries < 400 * wanted && n < room; tries++)
-		{
-			double		at = uniform();
-			int32_t		i = guide[(int) (at * 65536)];
-			uint64_t	taste;
-
-			while (until[i] < at * weights)
-				i++;
-			taste = rmf_mix64((uint64_t) i) % TASTES;
-			if (taken[i] == u ||
-				(taste != tastes % TASTES && taste != tastes / TASTES % TASTES &&
-				 taste != tastes / TASTES / TASTES % TASTES && uniform() < 0.75))
-				continue;
-			taken[i] = u;
-			t.row[n] = u;
-			t.column[n] = i;
-			t.value[n++] = (float) (0.5 * (1 + floor(10 * sqrt(uniform()))));
-			got++;
-		}
-	}
-
-	t.n = n;
-	*by_user = make_csr(n_users, n_items, n, 0);
-	reference_csr(t, RMF_MERGE_SUM, by_user);
-	*by_item = make_csr(n_items, n_users, n, 0);
-	reference_transpose(by_user, by_item);
-	free_triples(t);
-	free(until);
-	free(length);
-	free(taken);
-	free(guide);
 }
 
 /* A whole half-step as one would write it over BLAS and LAPACK, gathering what stays in the cache. */
@@ -209,6 +129,7 @@ typedef struct bench
 	float	   *gram_items;
 	void	   *workspace;
 	void	   *packed;
+	triples		test;			/* held out */
 } bench;
 
 /* level < 0: the loop over OpenBLAS. */
@@ -352,6 +273,7 @@ typedef struct shared_run
 	_Atomic uint64_t claims;	/* phase, number of tasks and next task, 16 bits each; before them, the phase's number */
 	_Atomic int64_t done;
 	_Atomic int ended;
+	double		busy[PHASES][MAX_PROCESSES];	/* seconds of processor time in tasks */
 	sem_t		published;		/* once a phase and other process */
 	sem_t		finished;		/* when another process has done the last task of a phase */
 } shared_run;
@@ -361,22 +283,37 @@ typedef struct member
 	rmf_run		run;
 	shared_run *shared;
 	void	   *workspace;
+	int			number;			/* the leader is 0 */
 	int			others;			/* processes beside the leader */
 	uint64_t	phases;
+	double		wall[PHASES];	/* the leader's seconds in each, and before each */
+	double		before[PHASES];
+	double		left;			/* when the last one ended */
 } member;
 
+static double
+wall_seconds(void)
+{
+	return clock_seconds(CLOCK_MONOTONIC);
+}
+
 static void
-do_tasks(member *m, int is_leader)
+do_tasks(member *m)
 {
 	uint64_t	claims = m->shared->claims;
+	double		started = now();
 
 	while ((claims & 0xffff) < (claims >> 16 & 0xffff))
 	{
+		int			phase = (int) (claims >> 32 & 0xffff);
+
 		if (!atomic_compare_exchange_weak(&m->shared->claims, &claims, claims + 1))
 			continue;
-		check(rmf_run_task(&m->run, (rmf_phase) (claims >> 32 & 0xffff), (int64_t) (claims & 0xffff),
+		check(rmf_run_task(&m->run, (rmf_phase) phase, (int64_t) (claims & 0xffff),
 						   m->workspace, NULL), "task");
-		if (++m->shared->done == (int64_t) (claims >> 16 & 0xffff) && !is_leader)
+		m->shared->busy[phase][m->number] += now() - started;
+		started = now();
+		if (++m->shared->done == (int64_t) (claims >> 16 & 0xffff) && m->number > 0)
 			sem_post(&m->shared->finished);
 		claims = m->shared->claims;
 	}
@@ -386,14 +323,18 @@ static rmf_status
 run_phase(void *arg, rmf_phase phase, int64_t n_tasks)
 {
 	member	   *leader = arg;
+	double		started = wall_seconds();
 
+	leader->before[phase] += started - leader->left;
 	leader->shared->done = 0;
 	leader->shared->claims = ++leader->phases << 48 | (uint64_t) phase << 32 | (uint64_t) n_tasks << 16;
 	for (int i = 0; i < leader->others; i++)
 		sem_post(&leader->shared->published);
-	do_tasks(leader, 1);
+	do_tasks(leader);
 	while (leader->shared->done < n_tasks)
 		sem_wait(&leader->shared->finished);
+	leader->left = wall_seconds();
+	leader->wall[phase] += leader->left - started;
 	return RMF_OK;
 }
 
@@ -410,13 +351,64 @@ allocate_shared(size_t bytes)
 	return memory;
 }
 
+/* The error on what was held out. */
 static double
-wall_seconds(void)
+rmse_of(const bench *b, const rmf_run *run)
 {
-	struct timespec t;
+	const rmf_problem *p = &b->problem;
+	int32_t		dimensions = rmf_dimensions(p);
+	double		squares = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+	for (int64_t t = 0; t < b->test.n; t++)
+	{
+		double		predicted = rmf_als_score(p, run->rows[RMF_USERS] + b->test.row[t] * (int64_t) dimensions,
+											  run->rows[RMF_ITEMS] + b->test.column[t] * (int64_t) dimensions);
+
+		predicted = fmin(fmax(predicted, 0.5), 5);
+		squares += (predicted - b->test.value[t]) * (predicted - b->test.value[t]);
+	}
+	return sqrt(squares / (double) b->test.n);
+}
+
+typedef struct progress
+{
+	const bench *b;
+	member	   *leader;
+	double		seconds;		/* without measuring */
+	double		since;
+} progress;
+
+static rmf_verdict
+show_iteration(void *arg, const rmf_iteration *iteration)
+{
+	progress   *p = arg;
+
+	p->seconds += wall_seconds() - p->since;
+	printf("      after %2d: %7.2f s  loss %.8g  held out %.4f\n", iteration->number, p->seconds, iteration->loss.total,
+		   rmse_of(p->b, &p->leader->run));
+	fflush(stdout);
+	p->since = p->leader->left = wall_seconds();
+	return RMF_GO_ON;
+}
+
+static void
+show_phases(const member *m, int processes, int iterations)
+{
+	static const char *const names[PHASES] = {
+		"start users", "start items", "solve users", "solve items", "prepare users", "prepare items",
+		"features users", "features items", "validate"
+	};
+
+	for (int phase = 0; phase < PHASES; phase++)
+	{
+		if (m->wall[phase] == 0)
+			continue;
+		printf("      %-14s %7.4f s, before it %.4f; processor", names[phase], m->wall[phase] / iterations,
+			   m->before[phase] / iterations);
+		for (int i = 0; i < processes; i++)
+			printf(" %.4f", m->shared->busy[phase][i] / iterations);
+		printf("\n");
+	}
 }
 
 /* Seconds of a whole run, start values and losses included, by so many processes. */
@@ -428,7 +420,8 @@ run_together(const bench *b, int processes, int iterations)
 	member		m = {0};
 	rmf_team	team = {run_phase, &m};
 	rmf_leader	leader = {&team, NULL, NULL};
-	rmf_stopping stopping = {iterations, 0, NULL, NULL, 0};
+	progress	shown = {b, &m, 0, 0};
+	rmf_stopping stopping = {iterations, 0, b->test.n > 0 ? show_iteration : NULL, &shown, 0};
 	rmf_outcome outcome;
 	size_t		size;
 	void	   *memory;
@@ -458,14 +451,15 @@ run_together(const bench *b, int processes, int iterations)
 	{
 		if (fork() != 0)
 			continue;
+		m.number = i;
 		while (!m.shared->ended)
 		{
 			sem_wait(&m.shared->published);
-			do_tasks(&m, 0);
+			do_tasks(&m);
 		}
 		_exit(0);
 	}
-	seconds = wall_seconds();
+	seconds = shown.since = m.left = wall_seconds();
 	check(rmf_run_start(&m.run, &leader), "start");
 	check(rmf_run_iterate(&m.run, &stopping, &leader, &outcome), "iterations");
 	seconds = wall_seconds() - seconds;
@@ -476,6 +470,7 @@ run_together(const bench *b, int processes, int iterations)
 		;
 	printf("%4d  %d process%s %8.3f s an iteration, loss %.8g after %d\n", b->problem.factors, processes,
 		   processes == 1 ? "  " : "es", seconds / iterations, outcome.kept.loss.total, iterations);
+	show_phases(&m, processes, iterations);
 	fflush(stdout);
 	free(m.workspace);
 	munmap(memory, size);
@@ -483,20 +478,26 @@ run_together(const bench *b, int processes, int iterations)
 	return seconds;
 }
 
-/* One process and several, in turn. */
 static void
-bench_processes(bench *b, rmf_feedback feedback, int factors, int iterations, int processes)
+set_problem(bench *b, rmf_settings *settings)
 {
-	double		alone[REPEATS],
-				together[REPEATS];
-	rmf_settings settings;
 	rmf_csr_stats stats = summary_of(&b->by_user);
 	const char *field;
 
-	rmf_settings_init(&settings, feedback);
-	settings.factors = factors;
-	check(rmf_settings_resolve(&settings, b->by_user.n_rows, b->by_item.n_rows, &stats, &field), "settings");
-	rmf_problem_init(&b->problem, &settings, &stats);
+	stats.noise_edge = rmf_noise_edge(b->by_user.n_rows, b->by_user.start, b->by_item.n_rows, b->by_item.start);
+	settings->seed = b->seed;
+	check(rmf_settings_resolve(settings, b->by_user.n_rows, b->by_item.n_rows, &stats, &field), "settings");
+	rmf_problem_init(&b->problem, settings, &stats);
+}
+
+/* One process and several, in turn. */
+static void
+bench_processes(bench *b, rmf_settings *settings, int iterations, int processes)
+{
+	double		alone[REPEATS],
+				together[REPEATS];
+
+	set_problem(b, settings);
 	for (int i = 0; i < REPEATS; i++)
 	{
 		alone[i] = run_together(b, 1, iterations);
@@ -504,7 +505,7 @@ bench_processes(bench *b, rmf_feedback feedback, int factors, int iterations, in
 	}
 	qsort(alone, REPEATS, sizeof(double), compare);
 	qsort(together, REPEATS, sizeof(double), compare);
-	printf("%4d  %d processes: %.2f x (medians), %.2f x (least of each)\n", factors, processes,
+	printf("%4d  %d processes: %.2f x (medians), %.2f x (least of each)\n", settings->factors, processes,
 		   alone[REPEATS / 2] / together[REPEATS / 2], alone[0] / together[0]);
 }
 
@@ -532,7 +533,7 @@ knows_all(int argc, char **argv)
 {
 	static const char *const options[] = {
 		"--scale", "--factors", "--iterations", "--slow-iterations", "--seed", "--rows", "--processes",
-		"--feedback"
+		"--feedback", "--held-out", "--regularization", "--regularization-scaling", "--bias-regularization"
 	};
 
 	for (int i = 1; i < argc; i += 2)
@@ -545,35 +546,6 @@ knows_all(int argc, char **argv)
 			return 0;
 	}
 	return 1;
-}
-
-/* The data as rows that COPY reads: by user, or in an order that tells nothing. */
-static void
-print_rows(const rmf_csr *by_user, int shuffled)
-{
-	int64_t		n = by_user->n_entries;
-	int32_t    *user = allocate((size_t) n * sizeof(int32_t));
-
-	for (int64_t r = 0; r < by_user->n_rows; r++)
-		for (int64_t t = by_user->start[r]; t < by_user->start[r + 1]; t++)
-			user[t] = (int32_t) r;
-	for (int64_t t = n - 1; shuffled && t > 0; t--)
-	{
-		int64_t		other = (int64_t) (uniform() * (double) (t + 1));
-		int32_t		u = user[t],
-					i = by_user->column[t];
-		float		value = by_user->value[t];
-
-		user[t] = user[other];
-		by_user->column[t] = by_user->column[other];
-		by_user->value[t] = by_user->value[other];
-		user[other] = u;
-		by_user->column[other] = i;
-		by_user->value[other] = value;
-	}
-	for (int64_t t = 0; t < n; t++)
-		printf("%d\t%d\t%g\n", user[t] + 1, by_user->column[t] + 1, by_user->value[t]);
-	free(user);
 }
 
 int
@@ -590,28 +562,44 @@ main(int argc, char **argv)
 	double		rows = number_after(argc, argv, "--rows", 0);
 	const char *feedback = word_after(argc, argv, "--feedback", "implicit");
 	int			is_explicit = strcmp(feedback, "explicit") == 0;
+	double		held_out = number_after(argc, argv, "--held-out", 0);
+	rmf_settings settings;
 
 	if (!knows_all(argc, argv) || !(scale > 0.001 && scale <= 10) || only < 0 || only > RMF_MAX_FACTORS ||
 		iterations < 1 || iterations > MAX_ITERATIONS || slow < 0 || slow > MAX_ITERATIONS ||
-		processes < 0 || processes > 64 ||
-		(is_explicit ? processes == 0 : strcmp(feedback, "implicit") != 0))
+		processes < 0 || processes > MAX_PROCESSES || !(held_out >= 0 && held_out < 1) ||
+		(is_explicit ? processes == 0 && rows == 0 : strcmp(feedback, "implicit") != 0 || held_out > 0))
 	{
-		fprintf(stderr, "usage: %s [--scale 1] [--factors D] [--iterations 15] [--slow-iterations 3] [--seed 42] [--rows 1|2] [--processes N [--feedback explicit]]\n", argv[0]);
+		fprintf(stderr, "usage: %s [--scale 1] [--factors D] [--iterations 15] [--slow-iterations 3] [--seed 42]\n"
+				"[--rows 1|2|3] [--processes N] [--feedback explicit [--held-out 0.1]]\n"
+				"[--regularization L] [--regularization-scaling N] [--bias-regularization L]\n", argv[0]);
 		return 2;
 	}
 	b.seed = (uint64_t) number_after(argc, argv, "--seed", 42);
 	check(rmf_blas_check(NULL), "BLAS");
-	make_data(scale, b.seed, &b.by_user, &b.by_item);
-	if (rows > 0)
-	{
+	b.test.n = 0;
+	make_data(scale, b.seed, is_explicit, held_out, &b.by_user, &b.by_item, &b.test);
+	if (rows == 3)
+		print_triples(b.test);
+	else if (rows > 0)
 		print_rows(&b.by_user, rows > 1);
+	if (rows > 0)
 		return 0;
-	}
 	printf("%lld users, %lld items, %lld ratings, made in %.1f s; OpenBLAS for %s\n",
 		   (long long) b.by_user.n_rows, (long long) b.by_item.n_rows, (long long) b.by_user.n_entries,
 		   now() - started, rmf_blas_core_name());
-	if (processes > 0)
-		bench_processes(&b, is_explicit ? RMF_EXPLICIT : RMF_IMPLICIT, only > 0 ? only : 64, iterations, processes);
+	rmf_settings_init(&settings, is_explicit ? RMF_EXPLICIT : RMF_IMPLICIT);
+	settings.factors = only > 0 ? only : 64;
+	settings.regularization = number_after(argc, argv, "--regularization", NAN);
+	settings.regularization_scaling = number_after(argc, argv, "--regularization-scaling", NAN);
+	settings.bias_regularization = number_after(argc, argv, "--bias-regularization", NAN);
+	if (held_out > 0)
+	{
+		set_problem(&b, &settings);
+		run_together(&b, processes, iterations);
+	}
+	else if (processes > 0)
+		bench_processes(&b, &settings, iterations, processes);
 	else if (only > 0)
 		bench_factors(&b, only, iterations, slow);
 	else
