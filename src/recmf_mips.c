@@ -223,6 +223,38 @@ recent_place(Relation index, BlockNumber block)
 	return &recent_buffers[(block + index->rd_id * 8191) % lengthof(recent_buffers)];
 }
 
+/*
+ * Where a block may be that this session has not seen yet: the build makes pages
+ * one after the other, in buffers that lie one after the other.  In a new
+ * connection the buffer table costs a page fault for most of what it looks up;
+ * the headers of neighbouring buffers share a page.  Guesses that fail use up
+ * the credit, and none are made without it.
+ */
+#define MOST_CREDIT 16
+static struct
+{
+	Oid			index;
+	int64		distance;		/* of a buffer's number to its block's, as seen last */
+	int			credit;
+}			guess = {InvalidOid, 0, MOST_CREDIT};
+
+static bool
+guess_buffer(Relation index, BlockNumber block, Buffer *buffer)
+{
+	int64		guessed = guess.distance + block;
+
+	if (guess.index != index->rd_id || guess.credit == 0 || guessed < 1 || guessed > NBuffers)
+		return false;
+	if (recmf_read_recent_buffer(index, block, (Buffer) guessed))
+	{
+		guess.credit = Min(guess.credit + 1, MOST_CREDIT);
+		*buffer = (Buffer) guessed;
+		return true;
+	}
+	guess.credit--;
+	return false;
+}
+
 static inline Buffer
 read_buffer(Relation index, BlockNumber block)
 {
@@ -230,13 +262,18 @@ read_buffer(Relation index, BlockNumber block)
 
 	if (RelationUsesLocalBuffers(index))
 		return ReadBuffer(index, block);
-	if (BufferIsValid(*recent) && recmf_read_recent_buffer(index, block, *recent))
+	if (BufferIsValid(*recent) ? recmf_read_recent_buffer(index, block, *recent) :
+		guess_buffer(index, block, recent))
 	{
 		pgstat_count_buffer_read(index);
 		pgstat_count_buffer_hit(index);
 	}
 	else
+	{
 		*recent = ReadBuffer(index, block);
+		guess.index = index->rd_id;
+		guess.distance = (int64) *recent - block;
+	}
 	return *recent;
 }
 
@@ -259,19 +296,23 @@ recmf_mips_prefetch(Relation index, BlockNumber block, const RecmfMipsLayout *la
 		__builtin_prefetch(page + at);
 }
 
+BlockNumber
+recmf_mips_known_blocks(Relation relation, BlockNumber block)
+{
+	BlockNumber known = RelationGetSmgr(relation)->smgr_cached_nblocks[MAIN_FORKNUM];
+
+	return likely(known != InvalidBlockNumber && block < known) ? known : RelationGetNumberOfBlocks(relation);
+}
+
 Buffer
 recmf_mips_read(Relation index, BlockNumber block, int lock, RecmfMipsKind kind,
 				uint32 generation, const RecmfMipsLayout *layout)
 {
-	SMgrRelation smgr = RelationGetSmgr(index);
 	const RecmfMipsSpecial *special;
 	Buffer		buffer;
 	Page		page;
 
-	/* A block number that leads past the end; the relation grows, and never shrinks while it is open. */
-	if (unlikely(smgr->smgr_cached_nblocks[MAIN_FORKNUM] == InvalidBlockNumber ||
-				 block >= smgr->smgr_cached_nblocks[MAIN_FORKNUM]) &&
-		block >= RelationGetNumberOfBlocks(index))
+	if (unlikely(block >= recmf_mips_known_blocks(index, block)))
 		recmf_mips_corrupted(index, block, "The index ends before it.");
 
 	/* The caller may hold META's lock: it would wait for itself. */

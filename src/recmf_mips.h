@@ -244,6 +244,13 @@ extern void recmf_mips_read_meta(Relation index, RecmfMipsMeta *meta);
 extern RecmfMipsMeta *recmf_mips_checked_meta(Relation index, Page page);
 
 /*
+ * How many blocks an open relation has at least, up to date where "block" is past
+ * what is known: it grows, and never shrinks while it is open.  To ask the kernel
+ * in each scan takes as long as to read two pages.
+ */
+extern BlockNumber recmf_mips_known_blocks(Relation relation, BlockNumber block);
+
+/*
  * Reads and locks (BUFFER_LOCK_SHARE or BUFFER_LOCK_EXCLUSIVE) a page that has
  * to be of this kind and generation (0: any), with counts that fit "layout"
  * (NULL: not looked at).

@@ -173,8 +173,11 @@ static MipsScan *spare = NULL;
 /* No page has more: each has its tid. */
 #define MOST_ENTRIES (BLCKSZ / sizeof(ItemPointerData))
 
-/* Bytes of batches to begin with. */
-#define FIRST_BATCHES ((Size) 32 * 1024)
+/*
+ * Bytes of batches to begin with: room for most searches.  What is not used is
+ * never touched, and a new connection's page faults cost more than its search.
+ */
+#define FIRST_BATCHES ((Size) 512 * 1024)
 
 static MipsScan *
 new_memory(void)
@@ -562,7 +565,7 @@ set_row(IndexScanDesc scan, BlockNumber block, OffsetNumber offset)
 
 	if (unlikely(block >= mips->table_blocks) && table->rd_tableam == GetHeapamTableAmRoutine())
 	{
-		mips->table_blocks = RelationGetNumberOfBlocks(table);
+		mips->table_blocks = recmf_mips_known_blocks(table, block);
 		if (block >= mips->table_blocks)
 			ereport(ERROR,
 					(errcode(ERRCODE_INDEX_CORRUPTED),

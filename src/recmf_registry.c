@@ -97,110 +97,6 @@ relation_is_trusted(Oid relation)
 	return trusted;
 }
 
-/* What the choice of a model without a name has seen so far. */
-typedef struct Candidates
-{
-	int			n_usable;
-	int			n_untrusted;
-	int			n_forbidden;
-	char	   *only;			/* the first usable one */
-	StringInfoData usable;		/* lists for messages */
-	StringInfoData untrusted;
-	StringInfoData forbidden;
-} Candidates;
-
-static void
-list_model(StringInfo list, int *n, const char *name)
-{
-	if (*n < MAX_LISTED)
-		appendStringInfo(list, "%s\"%s\"", *n > 0 ? ", " : "", name);
-	else if (*n == MAX_LISTED)
-		appendStringInfoString(list, ", ...");
-	(*n)++;
-}
-
-/* Columns: model, owner, items, users, source_table. */
-static bool
-take_candidate(TupleTableSlot *slot, void *arg)
-{
-	Candidates *candidates = (Candidates *) arg;
-	char	   *name = TextDatumGetCString(slot->tts_values[0]);
-	Oid			owner = DatumGetObjectId(slot->tts_values[1]);
-	Oid			items = DatumGetObjectId(slot->tts_values[2]);
-	Oid			users = DatumGetObjectId(slot->tts_values[3]);
-	bool		trusted;
-
-	/* Tables that are gone leave a model that nobody can use. */
-	if (get_rel_relkind(items) == '\0' || get_rel_relkind(users) == '\0')
-		return true;
-
-	trusted = relation_is_trusted(items) && relation_is_trusted(users) &&
-		(slot->tts_isnull[4] ? role_is_trusted(owner) :
-		 relation_is_trusted(DatumGetObjectId(slot->tts_values[4])));
-
-	if (!recmf_may_select(items) || !recmf_may_select(users))
-		list_model(&candidates->forbidden, &candidates->n_forbidden, name);
-	else if (!trusted)
-		list_model(&candidates->untrusted, &candidates->n_untrusted, name);
-	else
-	{
-		if (candidates->n_usable == 0)
-			candidates->only = name;
-		list_model(&candidates->usable, &candidates->n_usable, name);
-	}
-	return true;
-}
-
-/* The name of the model that a call without a name means. */
-static char *
-only_model(void)
-{
-	Candidates	candidates;
-	RecmfStatement statement;
-
-	memset(&candidates, 0, sizeof(candidates));
-	initStringInfo(&candidates.usable);
-	initStringInfo(&candidates.untrusted);
-	initStringInfo(&candidates.forbidden);
-
-	memset(&statement, 0, sizeof(statement));
-	statement.text = psprintf("SELECT m.model, m.owner, m.items, m.users, m.source_table"
-							  " FROM %s.recmf_models m WHERE m.active ORDER BY m.model",
-							  recmf_schema());
-	recmf_statement_run(&statement, take_candidate, &candidates);
-
-	if (candidates.n_usable > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("there is more than one model to use"),
-				 errdetail("Models: %s.", candidates.usable.data),
-				 errhint("Name one with model => %s, or set it for the session: SET recmf.model = %s.",
-						 quote_literal_cstr(candidates.only),
-						 quote_literal_cstr(candidates.only))));
-	if (candidates.n_usable == 1)
-		return candidates.only;
-
-	if (candidates.n_untrusted > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("there is no model to use"),
-				 errdetail("These models read a view, a query or a table with row security of another role,"
-						   " whose code would run as you: %s.", candidates.untrusted.data),
-				 errhint("If you trust its owner, name the model with model => or set recmf.model.")));
-	if (candidates.n_forbidden > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("there is no model to use"),
-				 errdetail("You have no SELECT privilege on the tables of %s.",
-						   candidates.forbidden.data),
-				 errhint("Name the model with model => to see which privileges are missing.")));
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("there is no model to use"),
-			 errhint("Train one: SELECT * FROM train_model('shop', 'orders').")));
-	return NULL;				/* keep compilers quiet */
-}
-
 /* ------------------------------------------------------------------------
  * A model's row and tables
  * ------------------------------------------------------------------------
@@ -271,10 +167,9 @@ set_problem(RecmfModel *model, const ModelRow *row)
 	error_context_stack = context.previous;
 }
 
-static bool
-take_model(TupleTableSlot *slot, void *arg)
+static void
+read_model(TupleTableSlot *slot, ModelRow *row)
 {
-	ModelRow   *row = (ModelRow *) arg;
 	RecmfModel *model = palloc0(sizeof(RecmfModel));
 
 	row->model = model;
@@ -308,7 +203,117 @@ take_model(TupleTableSlot *slot, void *arg)
 	model->item_col = TextDatumGetCString(slot->tts_values[COLUMN_ITEM_COL]);
 	if (!slot->tts_isnull[COLUMN_RATING_COL])
 		model->rating_col = TextDatumGetCString(slot->tts_values[COLUMN_RATING_COL]);
+}
+
+static bool
+take_model(TupleTableSlot *slot, void *arg)
+{
+	read_model(slot, (ModelRow *) arg);
 	return false;
+}
+
+/* What the choice of a model without a name has seen so far. */
+typedef struct Candidates
+{
+	int			n_usable;
+	int			n_untrusted;
+	int			n_forbidden;
+	ModelRow	only;			/* the first usable one */
+	StringInfoData usable;		/* lists for messages */
+	StringInfoData untrusted;
+	StringInfoData forbidden;
+} Candidates;
+
+static void
+list_model(StringInfo list, int *n, const char *name)
+{
+	if (*n < MAX_LISTED)
+		appendStringInfo(list, "%s\"%s\"", *n > 0 ? ", " : "", name);
+	else if (*n == MAX_LISTED)
+		appendStringInfoString(list, ", ...");
+	(*n)++;
+}
+
+static bool
+take_candidate(TupleTableSlot *slot, void *arg)
+{
+	Candidates *candidates = (Candidates *) arg;
+	char	   *name = TextDatumGetCString(slot->tts_values[COLUMN_MODEL]);
+	Oid			owner = DatumGetObjectId(slot->tts_values[COLUMN_OWNER]);
+	Oid			items = DatumGetObjectId(slot->tts_values[COLUMN_ITEMS]);
+	Oid			users = DatumGetObjectId(slot->tts_values[COLUMN_USERS]);
+	bool		trusted;
+
+	/* Tables that are gone leave a model that nobody can use. */
+	if (get_rel_relkind(items) == '\0' || get_rel_relkind(users) == '\0')
+		return true;
+
+	trusted = relation_is_trusted(items) && relation_is_trusted(users) &&
+		(slot->tts_isnull[COLUMN_SOURCE_TABLE] ? role_is_trusted(owner) :
+		 relation_is_trusted(DatumGetObjectId(slot->tts_values[COLUMN_SOURCE_TABLE])));
+
+	if (!recmf_may_select(items) || !recmf_may_select(users))
+		list_model(&candidates->forbidden, &candidates->n_forbidden, name);
+	else if (!trusted)
+		list_model(&candidates->untrusted, &candidates->n_untrusted, name);
+	else
+	{
+		if (candidates->n_usable == 0)
+			read_model(slot, &candidates->only);
+		list_model(&candidates->usable, &candidates->n_usable, name);
+	}
+	return true;
+}
+
+/* The model that a call without a name means; one statement finds and reads it. */
+static void
+only_model(ModelRow *row)
+{
+	Candidates	candidates;
+	RecmfStatement statement;
+
+	memset(&candidates, 0, sizeof(candidates));
+	initStringInfo(&candidates.usable);
+	initStringInfo(&candidates.untrusted);
+	initStringInfo(&candidates.forbidden);
+
+	memset(&statement, 0, sizeof(statement));
+	statement.text = psprintf("SELECT %s FROM %s.recmf_models m WHERE m.active ORDER BY m.model",
+							  model_columns, recmf_schema());
+	recmf_statement_run(&statement, take_candidate, &candidates);
+
+	if (candidates.n_usable > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("there is more than one model to use"),
+				 errdetail("Models: %s.", candidates.usable.data),
+				 errhint("Name one with model => %s, or set it for the session: SET recmf.model = %s.",
+						 quote_literal_cstr(candidates.only.model->name),
+						 quote_literal_cstr(candidates.only.model->name))));
+	if (candidates.n_usable == 1)
+	{
+		*row = candidates.only;
+		return;
+	}
+
+	if (candidates.n_untrusted > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no model to use"),
+				 errdetail("These models read a view, a query or a table with row security of another role,"
+						   " whose code would run as you: %s.", candidates.untrusted.data),
+				 errhint("If you trust its owner, name the model with model => or set recmf.model.")));
+	if (candidates.n_forbidden > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("there is no model to use"),
+				 errdetail("You have no SELECT privilege on the tables of %s.",
+						   candidates.forbidden.data),
+				 errhint("Name the model with model => to see which privileges are missing.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("there is no model to use"),
+			 errhint("Train one: SELECT * FROM train_model('shop', 'orders').")));
 }
 
 /* The type of a column of an open table, domains looked through; an error if it has none. */
@@ -401,39 +406,43 @@ check_privileges(const RecmfModel *model)
 					 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
-RecmfModel *
-recmf_model_lookup(const char *name)
+/* The active version of a model that was named. */
+static void
+named_model(const char *name, bool by_setting, ModelRow *row)
 {
-	RecmfModel *model;
-	ModelRow	row;
 	RecmfStatement statement;
-	bool		by_setting = false;
-
-	if (name == NULL && recmf_model_setting != NULL && recmf_model_setting[0] != '\0')
-	{
-		name = recmf_model_setting;
-		by_setting = true;
-	}
-	if (name == NULL)
-		name = only_model();
 
 	memset(&statement, 0, sizeof(statement));
 	statement.text = psprintf("SELECT %s FROM %s.recmf_models m"
 							  " WHERE m.model OPERATOR(pg_catalog.=) $1 AND m.active",
 							  model_columns, recmf_schema());
 	recmf_statement_add(&statement, TEXTOID, CStringGetTextDatum(name));
-	memset(&row, 0, sizeof(row));
-	recmf_statement_run(&statement, take_model, &row);
+	recmf_statement_run(&statement, take_model, row);
 
-	model = row.model;
-	if (model == NULL)
+	if (row->model == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model \"%s\" does not exist", name),
 				 by_setting ? errdetail("The name comes from the setting recmf.model.") : 0,
 				 errhint("The table %s.recmf_models lists the models; train_model() makes one.",
 						 recmf_schema())));
+}
 
+RecmfModel *
+recmf_model_lookup(const char *name)
+{
+	RecmfModel *model;
+	ModelRow	row;
+
+	memset(&row, 0, sizeof(row));
+	if (name != NULL)
+		named_model(name, false, &row);
+	else if (recmf_model_setting != NULL && recmf_model_setting[0] != '\0')
+		named_model(recmf_model_setting, true, &row);
+	else
+		only_model(&row);
+
+	model = row.model;
 	set_problem(model, &row);
 	check_tables(model);
 	check_privileges(model);

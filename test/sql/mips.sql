@@ -157,6 +157,32 @@ PREPARE top (factor) AS SELECT id FROM items ORDER BY f <#> $1 LIMIT 10;
 SET plan_cache_mode = force_generic_plan;
 EXPLAIN (COSTS OFF) EXECUTE top(NULL);
 RESET plan_cache_mode;
+-- how many rows are wanted may be a parameter: of a plan for each call, and of one for all
+PREPARE top_of (factor, integer) AS SELECT f <#> $1 AS d FROM items ORDER BY f <#> $1 LIMIT $2;
+CREATE FUNCTION prepared_differs(query factor, k integer) RETURNS boolean
+LANGUAGE plpgsql SET search_path = test_mips, public
+AS $$
+DECLARE
+	by_index double precision[] := '{}';
+	by_sort double precision[];
+	one double precision;
+BEGIN
+	FOR one IN EXECUTE format('EXECUTE top_of(%L, %s)', query, k) LOOP
+		by_index := by_index || one;
+	END LOOP;
+	SELECT array_agg(s.d ORDER BY s.d) INTO by_sort
+	FROM (SELECT d FROM (SELECT f <#> query AS d FROM items OFFSET 0) a ORDER BY d LIMIT k) s;
+	RETURN by_index IS DISTINCT FROM by_sort;
+END
+$$;
+SELECT FROM mips_scan_stats(true);
+SELECT count(*) AS calls, count(*) FILTER (WHERE prepared_differs(f, 10)) AS wrong FROM users WHERE id <= 8;
+SELECT scans FROM mips_scan_stats(true);
+SET plan_cache_mode = force_generic_plan;
+EXPLAIN (COSTS OFF) EXECUTE top_of(NULL, 10);
+SELECT count(*) AS calls, count(*) FILTER (WHERE prepared_differs(f, 10)) AS wrong FROM users WHERE id <= 8;
+SELECT scans, (SELECT generic_plans >= 8 FROM pg_prepared_statements WHERE name = 'top_of') AS generic FROM mips_scan_stats(true);
+RESET plan_cache_mode;
 -- ... and something else where all are, or where a filter's own index leaves hardly any, or where it cannot serve the order
 EXPLAIN (COSTS OFF) SELECT id FROM items ORDER BY f <#> :query;
 EXPLAIN (COSTS OFF) SELECT id FROM items WHERE kind = 7 ORDER BY f <#> :query LIMIT 10;

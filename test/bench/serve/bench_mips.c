@@ -6,14 +6,16 @@
  * Best-first as the access method does it: directory pages in falling norm, a
  * queue of data pages and of what is left of those that were read, true products
  * of the entries with the largest bounds, until k items that the user has not
- * seen are certain.  Pages have
- * 8 kB, a directory page holds as many bounds as fit.
+ * seen are certain.  Pages have 8 kB, a directory page holds as many bounds as
+ * fit.  Before that, what the factors are like: real ones beside made-up ones.
  *
  * The factors are made up, or given (--items, --users, --seen: floats; and for
  * each user the number of items seen with their indexes, integers).  Made up
- * ones have the distribution of norms of 64 factors trained on MovieLens-1M, a
- * falling spectrum, items of 50 tastes, and users that are sums of 30 items,
- * most of two tastes, popular ones more often.  They depend on the seed alone.
+ * ones depend on the seed alone.  Which, --like says: gowalla, ml-1m and
+ * online-retail are like models of those data sets (made_up.h); "spread" and
+ * "tail" are harder than any of them: the norms of MovieLens-1M without the
+ * direction that all items share, a falling spectrum, items of 50 tastes, users
+ * that are sums of 30 items, most of two tastes, popular ones more often.
  * "spread": the same norms at every size.  "tail": popular items grow with the
  * root of the number of items, the others are ever smaller.
  *
@@ -27,6 +29,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "made_up.h"
 #include "rmf_mips.h"
 #include "rmf_mips_levels.h"
 #include "rmf_vector.h"
@@ -36,6 +39,7 @@
 #define N_USERS 200
 #define SAMPLE 20000
 #define CALIBRATED_ITEMS 27000
+#define DESCRIBED 200
 
 #define PAGE_BYTES 8192
 #define PAGE_OVERHEAD 64
@@ -47,16 +51,6 @@ seconds(void)
 {
 	return clock_seconds(CLOCK_PROCESS_CPUTIME_ID);
 }
-
-typedef struct factors
-{
-	int32_t		dimensions;
-	int32_t		n_items;
-	int32_t		n_users;
-	float	   *items;
-	float	   *users;
-	int32_t    *seen;			/* for each user: how many, and which */
-} factors;
 
 /* The norm that a share x of the items exceeds: between points of a trained model, in logarithms. */
 static double
@@ -76,7 +70,7 @@ norm_at(double x)
 }
 
 static factors
-make_factors(int32_t n, int32_t d, int32_t n_users, int tail)
+make_hard(int32_t n, int32_t d, int32_t n_users, int tail)
 {
 	factors		f = {.dimensions = d, .n_items = n, .n_users = n_users};
 	double		stretch = tail && n > CALIBRATED_ITEMS ? sqrt((double) n / CALIBRATED_ITEMS) * CALIBRATED_ITEMS : n;
@@ -136,6 +130,24 @@ make_factors(int32_t n, int32_t d, int32_t n_users, int tail)
 	return f;
 }
 
+/* NULL: none of that name. */
+static const likeness *
+find_likeness(const char *name)
+{
+	for (size_t i = 0; i < sizeof(likenesses) / sizeof(likenesses[0]); i++)
+		if (strcmp(likenesses[i].name, name) == 0)
+			return &likenesses[i];
+	return NULL;
+}
+
+static factors
+make_factors(const char *like, int32_t n, int32_t d, int32_t n_users)
+{
+	const likeness *found = find_likeness(like);
+
+	return found != NULL ? make_alike(found, n, d, n_users) : make_hard(n, d, n_users, strcmp(like, "tail") == 0);
+}
+
 static void *
 read_file(const char *name, size_t *bytes)
 {
@@ -153,6 +165,152 @@ read_file(const char *name, size_t *bytes)
 	*bytes = fread(content, 1, (size_t) length, file);
 	fclose(file);
 	return content;
+}
+
+/* ------------------------------------------------------------------------
+ * What the factors are like
+ * ------------------------------------------------------------------------
+ */
+
+static int
+larger_first(const void *a, const void *b)
+{
+	float		x = *(const float *) a,
+				y = *(const float *) b;
+
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+static float
+norm_of(int32_t d, const float *v)
+{
+	return (float) sqrt(rmf_dot(d, v, v));
+}
+
+static void
+print_quantiles(int n, float *values, const double *shares, int n_shares)
+{
+	qsort(values, (size_t) n, sizeof(float), larger_first);
+	for (int i = 0; i < n_shares; i++)
+		printf("%s%.3f", i > 0 ? ", " : "", (double) values[(int) (shares[i] * (n - 1))]);
+	printf(" |");
+}
+
+/* How much of the squared length lies in the direction of the mean, and in so many leading directions. */
+static void
+print_directions(const factors *f)
+{
+	static const int32_t counts[] = {1, 4, 8, 16};
+	int32_t		d = f->dimensions;
+	double	   *mean = allocate((size_t) d * sizeof(double));
+	float	   *leading = allocate((size_t) 16 * d * sizeof(float));
+	void	   *workspace = allocate(rmf_mips_leading_workspace_size(d, d < 16 ? d : 16));
+	double		along[16] = {0.0};
+	double		square = 0.0,
+				mean_square = 0.0,
+				sum = 0.0;
+	int32_t		most = d < 16 ? d : 16;
+
+	memset(mean, 0, (size_t) d * sizeof(double));
+	rmf_mips_find_leading(f->n_items, d, f->items, most, leading, workspace, NULL);
+	for (int32_t i = 0; i < f->n_items; i++)
+	{
+		const float *v = f->items + (size_t) i * d;
+
+		for (int32_t j = 0; j < d; j++)
+			mean[j] += (double) v[j] / f->n_items;
+		for (int32_t l = 0; l < most; l++)
+		{
+			double		part = rmf_dot(d, v, leading + (size_t) l * d);
+
+			along[l] += part * part;
+		}
+		square += rmf_dot(d, v, v);
+	}
+	for (int32_t j = 0; j < d; j++)
+		mean_square += mean[j] * mean[j];
+	printf(" %.3f |", mean_square / (square / f->n_items));
+	for (int32_t l = 0, c = 0; l < most; l++)
+	{
+		sum += along[l];
+		if (l + 1 == counts[c])
+			printf("%s%.2f", c++ > 0 ? ", " : " ", sum / square);
+	}
+	printf(" |");
+	free(mean);
+	free(leading);
+	free(workspace);
+}
+
+/* A row: norms, directions, how near neighbours are, and what users think of items that they have not seen. */
+static void
+describe(const char *name, const factors *f)
+{
+	static const double norm_shares[] = {0.01, 0.1, 0.5, 0.9, 0.99};
+	static const double score_shares[] = {0.01, 0.1, 0.5, 0.9};
+	int32_t		n = f->n_items,
+				d = f->dimensions,
+				users = f->n_users < DESCRIBED ? f->n_users : DESCRIBED / (n > 100000 ? 10 : 1),
+				nearest = DESCRIBED / (n > 100000 ? 10 : 1);
+	float	   *norms = allocate((size_t) n * sizeof(float));
+	float	   *values = allocate((size_t) n * sizeof(float));
+	float	   *sampled = allocate((size_t) users * 500 * sizeof(float));
+	const int32_t *seen = f->seen;
+	double		best[2] = {0.0, 0.0},
+				near[3] = {0.0, 0.0, 0.0};
+
+	if (n <= 100)
+		return;
+	for (int32_t i = 0; i < n; i++)
+		values[i] = norms[i] = norm_of(d, f->items + (size_t) i * d);
+	printf("| %s | ", name);
+	print_quantiles(n, values, norm_shares, 5);
+	print_directions(f);
+
+	for (int32_t s = 0; s < nearest; s++)
+	{
+		int32_t		one = (int32_t) ((int64_t) s * n / nearest);
+
+		for (int32_t i = 0; i < n; i++)
+			values[i] = (float) rmf_dot(d, f->items + (size_t) one * d, f->items + (size_t) i * d) /
+				fmaxf(norms[one] * norms[i], FLT_MIN);
+		values[one] = -1.0f;
+		qsort(values, (size_t) n, sizeof(float), larger_first);
+		near[0] += (double) values[0] / nearest;
+		near[1] += (double) values[9] / nearest;
+		near[2] += (double) values[99] / nearest;
+	}
+	printf(" %.2f, %.2f, %.2f |", near[0], near[1], near[2]);
+
+	for (int32_t u = 0; u < users; u++, seen += seen[0] + 1)
+	{
+		const float *user = f->users + (size_t) u * d;
+		float		length = norm_of(d, user);
+
+		for (int32_t i = 0; i < n; i++)
+			values[i] = (float) rmf_dot(d, user, f->items + (size_t) i * d) / length;
+		for (int32_t i = 0; i < 500; i++)
+			sampled[u * 500 + i] = values[(int64_t) i * n / 500];
+		for (int32_t i = 1; i <= seen[0]; i++)
+			values[seen[i]] = -INFINITY;
+		qsort(values, (size_t) n, sizeof(float), larger_first);
+		best[0] += (double) values[9] / users;
+		best[1] += (double) values[99] / users;
+	}
+	printf(" %.2f, %.2f | ", best[0], best[1]);
+	print_quantiles(users * 500, sampled, score_shares, 4);
+	printf("\n");
+	fflush(stdout);
+	free(norms);
+	free(values);
+	free(sampled);
+}
+
+static void
+print_description_head(void)
+{
+	printf("| factors | norms: 1%%, 10%%, 50%%, 90%%, 99%% | the mean's | 1, 4, 8, 16 directions' | cosine to the nearest, 10th, 100th |"
+		   " score / length of the user: 10th, 100th | all: 1%%, 10%%, 50%%, 90%% |\n|---|---|---|---|---|---|---|\n");
 }
 
 /* ------------------------------------------------------------------------
@@ -485,7 +643,7 @@ measure_loops(int32_t d)
 	static const char *const names[] = {"baseline", "avx2", "avx512"};
 	int32_t		pages = 40,
 				capacity = (int32_t) ((PAGE_BYTES - PAGE_OVERHEAD) / (TID_BYTES + sizeof(rmf_mips_entry) + rmf_mips_code_size(d)));
-	factors		f = make_factors(pages * capacity, d, N_USERS, 0);
+	factors		f = make_hard(pages * capacity, d, N_USERS, 0);
 	index_pages x = build(&f, rmf_mips_leading_count(d), 1);
 	size_t		bytes = rmf_mips_code_size(d);
 	float	   *upper = allocate((size_t) capacity * sizeof(float));
@@ -566,7 +724,7 @@ measure_heap(void)
 	free(heap);
 }
 
-/* A table of factors ("tail"), or of (user, item seen), as rows that COPY reads; ids begin at 1. */
+/* A table of factors, or of (user, item seen), as rows that COPY reads; ids begin at 1. */
 static void
 print_rows(const char *table, const factors *f)
 {
@@ -593,6 +751,46 @@ print_rows(const char *table, const factors *f)
 		}
 }
 
+static void
+print_head(void)
+{
+	printf("\n| factors | dimensions | k | order | directory pages | data pages | | fetched | us |\n|---|---|---|---|---|---|---|---|---|\n");
+}
+
+static void
+measure_made_up(const char *like, int dimensions, int largest)
+{
+	static const int32_t sizes[] = {27000, 200000, 1000000};
+	const likeness *found = find_likeness(like);
+	char		names[4][64];
+	factors		made[4];
+	int			n = 0;
+
+	/* As large as the real one, to be compared with it. */
+	if (found != NULL)
+	{
+		snprintf(names[n], sizeof(names[n]), "like %s, %d", like, (int) found->n_items);
+		made[n++] = make_factors(like, found->n_items, dimensions, N_USERS);
+	}
+	for (int i = 0; i < 3 && sizes[i] <= largest; i++)
+	{
+		snprintf(names[n], sizeof(names[n]), "%s%s, %d thousand", found != NULL ? "like " : "", like, (int) sizes[i] / 1000);
+		made[n++] = make_factors(like, sizes[i], dimensions, N_USERS);
+	}
+	print_description_head();
+	for (int i = 0; i < n; i++)
+		describe(names[i], &made[i]);
+	print_head();
+	for (int i = 0; i < n; i++)
+	{
+		measure_all(names[i], &made[i]);
+		free(made[i].items);
+		free(made[i].users);
+		free(made[i].seen);
+	}
+	printf("\n");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -603,6 +801,7 @@ main(int argc, char **argv)
 	int			largest = 1000000;
 	int			users_wanted = N_USERS;
 	const char *print = NULL;
+	const char *like = NULL;
 	long		seed = 1;
 
 	for (int i = 1; i < argc; i += 2)
@@ -623,25 +822,28 @@ main(int argc, char **argv)
 			users_wanted = atoi(value);
 		else if (value != NULL && strcmp(argv[i], "--print") == 0)
 			print = value;
+		else if (value != NULL && strcmp(argv[i], "--like") == 0)
+			like = value;
 		else if (value != NULL && strcmp(argv[i], "--seed") == 0)
 			seed = atol(value);
 		else
 		{
-			fprintf(stderr, "usage: bench_mips [--items FILE --users FILE --seen FILE] [--dimensions N] [--largest ITEMS] [--seed N] [--print items|users|orders [--users-wanted N]]\n");
+			fprintf(stderr, "usage: bench_mips [--items FILE --users FILE --seen FILE] [--dimensions N] [--like gowalla|ml-1m|online-retail|spread|tail] [--largest ITEMS] [--seed N] [--print items|users|orders [--users-wanted N]]\n");
 			return 2;
 		}
 	}
 	if (dimensions < 1 || dimensions > 4096 || (items != NULL) != (users != NULL && seen != NULL) ||
-		largest < 100 || users_wanted < 1 ||
+		largest < 1000 || users_wanted < 1 ||
+		(like != NULL && find_likeness(like) == NULL && strcmp(like, "spread") != 0 && strcmp(like, "tail") != 0) ||
 		(print != NULL && strcmp(print, "items") != 0 && strcmp(print, "users") != 0 && strcmp(print, "orders") != 0))
 	{
-		fprintf(stderr, "bench_mips: --items, --users and --seen belong together; --dimensions from 1 to 4096\n");
+		fprintf(stderr, "bench_mips: --items, --users and --seen belong together; --dimensions from 1 to 4096, --largest from 1000\n");
 		return 2;
 	}
 	random_state = (uint64_t) seed << 32;
 	if (print != NULL)
 	{
-		factors		f = make_factors(largest, dimensions, users_wanted, 1);
+		factors		f = make_factors(like != NULL ? like : "gowalla", largest, dimensions, users_wanted);
 
 		print_rows(print, &f);
 		return 0;
@@ -658,7 +860,6 @@ main(int argc, char **argv)
 		printf("\n");
 	}
 
-	printf("| factors | dimensions | k | order | directory pages | data pages | | fetched | us |\n|---|---|---|---|---|---|---|---|---|\n");
 	if (items != NULL)
 	{
 		factors		f = {.dimensions = dimensions};
@@ -669,24 +870,16 @@ main(int argc, char **argv)
 		f.users = read_file(users, &bytes);
 		f.n_users = (int32_t) (bytes / sizeof(float) / (size_t) dimensions);
 		f.seen = read_file(seen, &bytes);
+		print_description_head();
+		describe(items, &f);
+		print_head();
 		measure_all(items, &f);
 		return 0;
 	}
-	for (int tail = 0; tail < 2; tail++)
-	{
-		static const int32_t sizes[] = {27000, 200000, 1000000};
-
-		for (int i = tail; i < 3 && sizes[i] <= largest; i++)
-		{
-			factors		f = make_factors(sizes[i], dimensions, N_USERS, tail);
-			char		name[64];
-
-			snprintf(name, sizeof(name), "%s, %d thousand", tail ? "tail" : "spread", sizes[i] / 1000);
-			measure_all(name, &f);
-			free(f.items);
-			free(f.users);
-			free(f.seen);
-		}
-	}
+	if (like != NULL)
+		measure_made_up(like, dimensions, largest);
+	else
+		for (size_t i = 0; i < sizeof(likenesses) / sizeof(likenesses[0]); i++)
+			measure_made_up(likenesses[i].name, dimensions, i == 0 ? largest : 0);
 	return 0;
 }

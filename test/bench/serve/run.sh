@@ -5,8 +5,9 @@
 #
 #	test/bench/serve/run.sh [SECONDS [ITEMS ...]]	(default: 5 27000 200000 1000000)
 #
-# The factors are made up by bench_mips, calibrated on trained ones (64 factors;
-# "tail" in README.md: what a larger catalogue adds is less and less popular), USERS (2000) of them users with 30 items each that they have.
+# The factors, 64 of each, are made up by bench_mips: like those of a trained model
+# (LIKE: gowalla, ml-1m, online-retail), or harder (spread, tail); README.md tells
+# how they compare with real ones.  There are USERS (2000) users with what they have.
 # Prints the median and the 99th percentile in ms and the ratio of the medians
 # to the first line's.
 set -euo pipefail
@@ -15,6 +16,7 @@ cd "$(dirname "$0")/../../.."
 
 SECONDS_EACH=${1:-5}
 USERS=${USERS:-2000}
+LIKE=${LIKE:-gowalla}
 HNSW_ITEMS=${HNSW_ITEMS:-200000}	# pgvector up to so many: its index takes minutes
 [ $# -gt 0 ] && shift
 [ $# -gt 0 ] || set -- 27000 200000 1000000
@@ -74,7 +76,7 @@ first_call()
 
 size_of() { psql -At -c "SELECT pg_size_pretty(pg_relation_size('$1'))"; }
 
-say "$("$PG_CONFIG" --version), 64 factors, ten items, what the user has left out" ""
+say "$("$PG_CONFIG" --version), 64 factors like those of $LIKE, ten items, what the user has left out" ""
 for items in "$@"; do
 	psql <<-'SQL'
 		SET client_min_messages = warning;
@@ -87,7 +89,7 @@ for items in "$@"; do
 		CREATE TABLE shop.orders (user_id integer, item_id integer);
 	SQL
 	for table in items:item_id,factor users:user_id,factor orders:user_id,item_id; do
-		build/bench/build/unit-*/bench_mips --print "${table%%:*}" --largest "$items" --users-wanted "$USERS" |
+		build/bench/build/unit-*/bench_mips --print "${table%%:*}" --like "$LIKE" --largest "$items" --users-wanted "$USERS" |
 			psql -c "COPY shop.${table%%:*} (${table#*:}) FROM STDIN"
 	done
 	psql <<-'SQL'
