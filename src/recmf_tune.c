@@ -425,7 +425,7 @@ keys_of(MemoryContext context, const RecmfIds *ids)
 	return keys;
 }
 
-/* What a trial's metric depends on beside its settings: the data, the split, the metric. */
+/* What a trial's metric depends on beside its settings: the data, the split, the metric, how many users it is of. */
 static uint64
 study_of(const Tuning *tuning)
 {
@@ -433,8 +433,9 @@ study_of(const Tuning *tuning)
 	uint64_t   *users = keys_of(tuning->context, dataset->users);
 	uint64_t   *items = keys_of(tuning->context, dataset->items);
 	Jsonb	   *given = recmf_settings_to_jsonb(&tuning->options.settings);
-	char	   *text = psprintf("%s %s %d " UINT64_FORMAT " " UINT64_FORMAT,
+	char	   *text = psprintf("%s %s %d " INT64_FORMAT " " UINT64_FORMAT " " UINT64_FORMAT,
 								JsonbToCString(NULL, &given->root, VARSIZE(given)), tuning->metric_name, tuning->split,
+								(int64) tuning->tune->plan.full_users,
 								(uint64) rmf_tune_fingerprint(&dataset->by_user, users, items),
 								(uint64) rmf_tune_fingerprint(&dataset->held_out, users, items));
 
@@ -452,10 +453,16 @@ spent(const Tuning *tuning)
 static void
 start_search(Tuning *tuning)
 {
+	RecmfDataset *dataset = tuning->dataset;
 	rmf_settings settings;
+	rmf_run_shape shape = {0};
 	rmf_tune_plan plan = {0};
 
-	recmf_resolve_settings(tuning->dataset, &tuning->options, &settings);
+	recmf_resolve_settings(dataset, &tuning->options, &settings);
+	rmf_problem_init(&shape.problem, &settings, &dataset->stats);
+	shape.n[RMF_USERS] = recmf_ids_count(dataset->users);
+	shape.n[RMF_ITEMS] = recmf_ids_count(dataset->items);
+	rmf_tune_set_users(&plan, &shape, dataset->by_user.n_entries);
 	rmf_tune_free(&tuning->options.settings, &plan);
 	plan.seed = settings.seed;
 	plan.trials = tuning->trials > 0 ? tuning->trials : RMF_TUNE_MOST_TRIALS;
@@ -639,8 +646,9 @@ search(Tuning *tuning)
 }
 
 /*
- * The settings of a point for all ratings, those held out too: the rules look at
- * how many there are, so their own choice on a part is another one on the whole.
+ * The settings of a point for all ratings, those held out too.  The rules look at
+ * how many there are, so their choice on a part is another one on the whole; and a
+ * point is a place beside that choice.  Taken as it was, alpha would be too large.
  */
 static void
 set_settings_of_all(const Tuning *tuning, RecmfTrial *trial)
@@ -725,11 +733,7 @@ choose_best(const Tuning *tuning, RecmfTrial *best)
 	best->asked.factors = tuning->tune->plan.factors;
 	best->asked.iterations = iterations;
 
-	/* what was found beside the rules is taken as it was found */
-	if (best->asked.number == 1)
-		set_settings_of_all(tuning, best);
-	else
-		set_settings(tuning, best);
+	set_settings_of_all(tuning, best);
 }
 
 /* ------------------------------------------------------------------------
@@ -855,7 +859,7 @@ tune(Tuning *tuning)
 	start_search(tuning);
 
 	/* what will not fit in the end is refused before the beginning */
-	validation.users = rmf_tune_most_users();
+	validation.users = tuning->tune->plan.last_users;
 	validation.metric_length = tuning->k;
 	recmf_fit_check(tuning->dataset, &tuning->options, &validation);
 

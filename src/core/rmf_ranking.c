@@ -6,28 +6,48 @@
 
 #include "rmf_ranking.h"
 
-/* Up to so many relevant items, the rank of each is counted. */
-#define FEW_RELEVANT 12
+/* Scores of which is looked at once whether any may enter the list. */
+#define LOOKED_AT 64
 
 #define COUNTED_AT_ONCE (1 << 20)
 
-/* The score that the list's last entry has: so many as it is long are not lower. */
+static int
+any_above(float least, int64_t n, const float *scores)
+{
+	int32_t		any = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		any |= scores[i] > least;
+	return any;
+}
+
+/*
+ * The score that the list's last entry has: so many as it is long are not lower.
+ * Once the list is full few scores enter it, so most are passed over together.
+ */
 static float
 least_of_list(int32_t length, int64_t n, const float *scores)
 {
 	float		list[RMF_RANKING_MOST]; /* descending */
 	int32_t		filled = 0;
 
-	for (int64_t i = 0; i < n; i++)
+	for (int64_t first = 0; first < n; first += LOOKED_AT)
 	{
-		int32_t		at;
+		int64_t		last = n - first < LOOKED_AT ? n : first + LOOKED_AT;
 
-		if (filled == length && !(scores[i] > list[filled - 1]))
+		if (filled == length && !any_above(list[filled - 1], last - first, scores + first))
 			continue;
-		at = filled < length ? filled++ : filled - 1;
-		for (; at > 0 && list[at - 1] < scores[i]; at--)
-			list[at] = list[at - 1];
-		list[at] = scores[i];
+		for (int64_t i = first; i < last; i++)
+		{
+			int32_t		at;
+
+			if (filled == length && !(scores[i] > list[filled - 1]))
+				continue;
+			at = filled < length ? filled++ : filled - 1;
+			for (; at > 0 && list[at - 1] < scores[i]; at--)
+				list[at] = list[at - 1];
+			list[at] = scores[i];
+		}
 	}
 	return filled < length ? -INFINITY : list[filled - 1];
 }
@@ -58,13 +78,12 @@ rmf_ranking_measure(rmf_ranking_metric metric, int32_t length, int64_t n_items, 
 	double		gain = 0,
 				ideal = 0;
 	int64_t		hits = 0;
-	float		least = -INFINITY;
+	float		least;
 
 	for (int64_t t = 0; t < n_known; t++)
 		scores[known[t]] = -INFINITY;
-	/* worth its pass where it spares many others */
-	if (n_relevant > FEW_RELEVANT)
-		least = least_of_list(length, n_items, scores);
+	/* a pass over the scores that spares one for each relevant item that is not in the list */
+	least = n_relevant > 1 ? least_of_list(length, n_items, scores) : -INFINITY;
 
 	for (int64_t t = 0; t < n_relevant; t++)
 	{

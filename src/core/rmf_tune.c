@@ -9,17 +9,24 @@
  * A trial's value is the best of what was validated, so one that learns fast and
  * then overfits is not held against one that is still on its way.
  *
- * The local search is one of patterns (Hooke, Jeeves 1961): it moves from the
- * best point along one coordinate, goes on from what is better, and takes
- * smaller steps where nothing is.
+ * The local search goes where a quadratic fitted to trials with all factors expects
+ * the most (rmf_surrogate.h), within a step of the best point.  Where that is known
+ * already, it is one of patterns (Hooke, Jeeves 1961): it moves from the best point
+ * along one coordinate, goes on from what is better, and takes smaller steps where
+ * nothing is.
  */
 #include <math.h>
 #include <string.h>
 
 #include "rmf_random.h"
+#include "rmf_surrogate.h"
 #include "rmf_tune.h"
 
-/* Factors and iterations of the rounds. */
+/*
+ * Factors and iterations of the rounds.  Draws have half the factors: with a
+ * quarter of them other settings are the best (gowalla: with 32 an alpha four
+ * times that of 128).
+ */
 #define FEW_FACTORS 32
 #define DRAW_ITERATIONS 4
 #define HALVING_ITERATIONS 8
@@ -30,21 +37,28 @@
 #define PATIENCE 4
 
 /*
- * Users whose ranking is validated.  Some thousand tell settings apart that
- * differ by a hundredth, for all are measured on the same ones.
+ * Users whose ranking is validated, the same ones in every trial of a round.
+ * Some thousand tell draws apart, but not two good settings, which differ by less
+ * than a hundredth: the best of a dozen is then the luckiest.  With all factors
+ * it is as many as can be ranked in the time that the training takes.  Those that
+ * are chosen from in the end are few, and are measured with several times as many:
+ * all there are, as a rule.
  */
 #define DRAW_USERS 4000
 #define FULL_USERS 6000
-#define LAST_USERS 20000
+#define LAST_TIMES 4
+
+/* Multiplications that ranking does while training does one: large products against gathered rows. */
+#define RANKED_PER_TRAINED 2.0
 
 /* Shares of the metric that are not worth more iterations. */
 #define RANKING_TOLERANCE 0.0005
 #define RMSE_TOLERANCE 0.0001
 
-#define FINALISTS 3
+#define FINALISTS 2
 
 /* How many of the best are measured once more: the best of many owes some of that to chance. */
-#define STOPPED 2
+#define STOPPED 3
 
 /* Draws are within these factors on either side of the rule. */
 #define WIDEST_FACTOR 8.0
@@ -60,7 +74,7 @@
 
 /* Shares of the time after which the rounds end. */
 static const double share_of_time[RMF_TUNE_ROUNDS] = {
-	[RMF_TUNE_DRAWS] = 0.3, [RMF_TUNE_HALVING] = 0.4, [RMF_TUNE_FINALISTS] = 0.85,
+	[RMF_TUNE_DRAWS] = 0.15, [RMF_TUNE_HALVING] = 0.25, [RMF_TUNE_FINALISTS] = 0.85,
 	[RMF_TUNE_NEIGHBOURS] = 0.85, [RMF_TUNE_STOPPING] = 1, [RMF_TUNE_RANDOM] = 0.85
 };
 
@@ -70,6 +84,17 @@ static const double step_scaling[] = {0.2, 0.1, 0.05};
 
 #define STEPS 3
 #define MOVES (2 * RMF_TUNE_COORDINATES)
+
+/*
+ * The surrogate, in units of the first steps and of hundredths of the best value:
+ * how exact a value is at the best point, and how much less exact the hill is the
+ * farther down and away it was seen; in how many places a step it is looked for,
+ * and how near to a known point is not worth it.
+ */
+#define LEAST_SD 0.2
+#define MISFIT 0.25
+#define PLACES 4
+#define LEAST_DISTANCE 0.25
 
 static double
 fraction_of(double x)
@@ -140,10 +165,12 @@ rmf_tune_init(rmf_tune *tune, const rmf_tune_plan *plan)
 		return RMF_BAD_ARGUMENT;
 	memset(tune, 0, sizeof(*tune));
 	tune->plan = *plan;
+	if (tune->plan.full_users < 1)
+		tune->plan.full_users = tune->plan.last_users = FULL_USERS;
 	/* where nothing is free there is one point */
 	if (!any_free(plan))
 		tune->plan.trials = 1;
-	tune->n_draws = plan->only_draws ? tune->plan.trials : (tune->plan.trials + 1) / 2;
+	tune->n_draws = plan->only_draws ? tune->plan.trials : (tune->plan.trials + 2) / 3;
 	tune->round = plan->only_draws ? RMF_TUNE_RANDOM : RMF_TUNE_DRAWS;
 	/* one point needs no comparison */
 	if (tune->n_draws == 1)
@@ -310,12 +337,115 @@ is_known(const rmf_tune *tune, const rmf_tune_point *point)
 	return 0;
 }
 
+static double
+unit_of(int c)
+{
+	return c == RMF_TUNE_SCALING ? step_scaling[0] : log(step_factor[0]);
+}
+
+/* Where a point lies, seen from the centre. */
+static void
+see_from_centre(const rmf_tune *tune, int32_t point, double *at)
+{
+	const rmf_tune_point *centre = &tune->result[tune->centre].point;
+
+	for (int c = 0; c < RMF_TUNE_COORDINATES; c++)
+		at[c] = (tune->result[point].point.at[c] - centre->at[c]) / unit_of(c);
+}
+
+/* With all factors; few of them have their best settings elsewhere, and are better not asked. */
+static void
+fit_surrogate(const rmf_tune *tune, rmf_surrogate *surrogate)
+{
+	double		best = value_of(tune, tune->centre, RMF_TUNE_NEIGHBOURS);
+
+	rmf_surrogate_init(surrogate);
+	for (int32_t p = 0; p < tune->n; p++)
+	{
+		double		value = value_of(tune, p, RMF_TUNE_NEIGHBOURS);
+		double		at[RMF_TUNE_COORDINATES];
+		double		distance = 0;
+
+		if (isnan(value))
+			continue;
+		value = 100 * (value - best) / fabs(best) * (tune->plan.larger_is_better ? 1 : -1);
+		see_from_centre(tune, p, at);
+		for (int c = 0; c < RMF_TUNE_COORDINATES; c++)
+			distance += at[c] * at[c];
+		rmf_surrogate_add(surrogate, at, value, LEAST_SD + MISFIT * (distance + fabs(value)));
+	}
+	rmf_surrogate_solve(surrogate);
+}
+
+/* How far the next known point with all factors is, along the coordinate in which it is farthest. */
+static double
+distance_to_known(const rmf_tune *tune, const double *at)
+{
+	double		least = INFINITY;
+
+	for (int32_t p = 0; p < tune->n; p++)
+	{
+		double		known[RMF_TUNE_COORDINATES];
+		double		most = 0;
+
+		if (isnan(value_of(tune, p, RMF_TUNE_NEIGHBOURS)))
+			continue;
+		see_from_centre(tune, p, known);
+		for (int c = 0; c < RMF_TUNE_COORDINATES; c++)
+			most = fmax(most, fabs(known[c] - at[c]));
+		least = fmin(least, most);
+	}
+	return least;
+}
+
+/* The place within a step of the centre where the surrogate expects most; 0: it is known already. */
+static int
+find_expected(const rmf_tune *tune, rmf_tune_point *point)
+{
+	const rmf_tune_point *centre = &tune->result[tune->centre].point;
+	rmf_surrogate surrogate;
+	double		most = -INFINITY;
+	double		best[RMF_TUNE_COORDINATES] = {0};
+	int			n = 1;
+
+	fit_surrogate(tune, &surrogate);
+	for (int c = 0; c < RMF_TUNE_COORDINATES; c++)
+		n *= 2 * PLACES + 1;
+	for (int place = 0; place < n; place++)
+	{
+		double		at[RMF_TUNE_COORDINATES];
+		double		value;
+
+		for (int c = 0, rest = place; c < RMF_TUNE_COORDINATES; c++, rest /= 2 * PLACES + 1)
+		{
+			at[c] = (double) (rest % (2 * PLACES + 1) - PLACES) / PLACES;
+			if (!tune->plan.is_free[c])
+				at[c] = 0;
+			else if (c == RMF_TUNE_SCALING)
+				at[c] = (clamp(centre->at[c] + at[c] * unit_of(c), tune->plan.least_scaling, tune->plan.most_scaling) -
+						 centre->at[c]) / unit_of(c);
+		}
+		value = rmf_surrogate_value(&surrogate, at);
+		if (value > most)
+		{
+			most = value;
+			memcpy(best, at, sizeof(best));
+		}
+	}
+	for (int c = 0; c < RMF_TUNE_COORDINATES; c++)
+		point->at[c] = centre->at[c] + best[c] * unit_of(c);
+	return distance_to_known(tune, best) >= LEAST_DISTANCE;
+}
+
 /* The next point beside the centre that is new; 0: there is none any more. */
 static int
 find_neighbour(rmf_tune *tune, rmf_tune_point *point)
 {
 	if (tune->centre < 0 || tune->n >= tune->plan.trials)
 		return 0;
+	tune->is_expected = find_expected(tune, point);
+	if (tune->is_expected)
+		return 1;
 	while (tune->step < STEPS)
 	{
 		int			c = tune->move / 2;
@@ -347,10 +477,23 @@ least(int32_t a, int32_t b)
 	return a < b ? a : b;
 }
 
-int64_t
-rmf_tune_most_users(void)
+static int32_t
+few_factors(const rmf_tune *tune)
 {
-	return LAST_USERS;
+	int32_t		half = tune->plan.factors / 2;
+
+	return least(half > FEW_FACTORS ? half : FEW_FACTORS, tune->plan.factors);
+}
+
+void
+rmf_tune_set_users(rmf_tune_plan *plan, const rmf_run_shape *shape, int64_t n_entries)
+{
+	double		trained = rmf_run_products(shape, n_entries) * FULL_EVERY * RANKED_PER_TRAINED;
+	double		of_user = (double) shape->n[RMF_ITEMS] * rmf_dimensions(&shape->problem);
+	double		most = (double) shape->n[RMF_USERS];
+
+	plan->full_users = (int64_t) fmin(fmax(trained / of_user, FULL_USERS), most);
+	plan->last_users = (int64_t) fmin(LAST_TIMES * (double) plan->full_users, most);
 }
 
 /* But for the point's coordinates, which may not be known yet. */
@@ -365,24 +508,25 @@ set_trial(const rmf_tune *tune, int32_t point, rmf_round round, rmf_tune_trial *
 	trial->every = FULL_EVERY;
 	trial->patience = PATIENCE;
 	trial->iterations = FULL_ITERATIONS;
-	trial->users = FULL_USERS;
+	trial->users = tune->plan.full_users;
 	switch (round)
 	{
 		case RMF_TUNE_DRAWS:
-			trial->factors = least(FEW_FACTORS, tune->plan.factors);
+			trial->factors = few_factors(tune);
 			trial->iterations = DRAW_ITERATIONS;
 			trial->every = DRAW_ITERATIONS;
 			trial->users = DRAW_USERS;
 			break;
 		case RMF_TUNE_HALVING:
-			trial->factors = least(FEW_FACTORS, tune->plan.factors);
+			trial->factors = few_factors(tune);
 			trial->iterations = HALVING_ITERATIONS;
 			trial->every = HALVING_ITERATIONS / 2;
+			trial->users = FULL_USERS;
 			break;
 		case RMF_TUNE_STOPPING:
 			trial->iterations = MOST_ITERATIONS;
 			trial->every = LAST_EVERY;
-			trial->users = LAST_USERS;
+			trial->users = tune->plan.last_users;
 			break;
 		default:
 			break;
@@ -465,7 +609,7 @@ rmf_tune_tell(rmf_tune *tune, const rmf_tune_trial *trial, double value, int32_t
 			tune->centre = point;
 			tune->misses = 0;
 		}
-		else
+		else if (!tune->is_expected)
 		{
 			tune->misses++;
 			tune->move = (tune->move + 1) % MOVES;
@@ -521,7 +665,7 @@ rmf_tune_best(const rmf_tune *tune, int32_t *iterations)
 static double
 relative_cost(const rmf_tune *tune, rmf_round round)
 {
-	double		few = least(FEW_FACTORS, tune->plan.factors);
+	double		few = few_factors(tune);
 	double		full = tune->plan.factors / few;
 	double		iterations = tune->plan.iterations > 0 ? tune->plan.iterations : FULL_ITERATIONS;
 

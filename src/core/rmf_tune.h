@@ -12,8 +12,8 @@
  *	DRAWS		all draws, few factors, few iterations
  *	HALVING		the best third of them, twice the iterations
  *	FINALISTS	the best of those, and the origin, with all factors
- *	NEIGHBOURS	points beside the best, closer and closer
- *	STOPPING	the best two once more, with more users and iterations: which, and
+ *	NEIGHBOURS	points beside the best, where more is to be expected; closer and closer
+ *	STOPPING	the best three once more, with more users and iterations: which, and
  *				how many to make
  *
  * or, to compare with: RANDOM, each draw with all factors, and then STOPPING.
@@ -72,6 +72,8 @@ typedef struct rmf_tune_plan
 	int			is_free[RMF_TUNE_COORDINATES];	/* may the coordinate be changed? */
 	double		least_scaling;	/* of the third coordinate */
 	double		most_scaling;
+	int64_t		full_users;		/* to validate with, where all factors are trained: rmf_tune_set_users() */
+	int64_t		last_users;		/* and in STOPPING */
 	int			larger_is_better;	/* of what is told */
 	int			only_draws;		/* RANDOM */
 } rmf_tune_plan;
@@ -114,6 +116,7 @@ typedef struct rmf_tune
 	int32_t		step;
 	int32_t		move;			/* the next one */
 	int32_t		misses;			/* moves in a row that were no better */
+	int			is_expected;	/* the point asked for is the surrogate's */
 
 	/* seconds that trials of a round took */
 	double		seconds[RMF_TUNE_ROUNDS];
@@ -149,8 +152,8 @@ extern int32_t rmf_tune_best(const rmf_tune *tune, int32_t *iterations);
 /* How a round tries a point. */
 extern void rmf_tune_describe(const rmf_tune *tune, int32_t point, rmf_round round, rmf_tune_trial *trial);
 
-/* Users to validate with, at most. */
-extern int64_t rmf_tune_most_users(void);
+/* Sets how many users the rounds validate with, by what that costs beside training. */
+extern void rmf_tune_set_users(rmf_tune_plan *plan, const rmf_run_shape *shape, int64_t n_entries);
 
 /* Is a metric better than another?  NAN never is, and all are better than it. */
 extern int	rmf_tune_is_better(const rmf_tune *tune, double metric, double than);

@@ -20,8 +20,8 @@ SELECT model, round, count(*) AS trials, min(factors) AS factors, min(iterations
 	bool_and(value BETWEEN 0 AND 1) AS in_range, count(*) FILTER (WHERE state = 'best') AS best
 FROM recmf_trials GROUP BY 1, 2;
 
--- the rounds: draws of half the trials, a third of them again, the best and the default with all factors, neighbours of the
--- best, and the best two once more for the number of iterations
+-- the rounds: draws of a third of the trials, a third of them again, the best and the default with all factors, neighbours of the
+-- best, and the best three once more for the number of iterations
 CALL tune_model('shop', 'orders', rating_col => 'quantity', factors => 40, trials => 12);
 SELECT * FROM tried ORDER BY iterations, factors, trials DESC, round;
 
@@ -33,13 +33,18 @@ SELECT (t.settings ->> 'regularization')::float8 / (m.settings ->> 'regularizati
 FROM recmf_trials t, recmf_models m
 WHERE t.model = 'shop' AND t.round = 'draws' AND t.trial = 1 AND m.model = 'plain';
 
--- the model that was trained has the best settings, and as many iterations as were good enough
+-- the model that was trained has the best settings, and as many iterations as were good enough; what was found is a place
+-- beside the rule's choice for the ratings that were left to train on, and is the same place beside its choice for all
 SELECT m.version, m.n_ratings = (SELECT count(*) FROM orders) AS on_everything,
-	m.settings - 'iterations' = t.settings - 'iterations' OR t.trial = 1 AS same_settings,
+	m.settings ->> 'regularization_scaling' = t.settings ->> 'regularization_scaling' AS same_scaling,
+	abs(ln((m.settings ->> 'alpha')::float8 / (p.settings ->> 'alpha')::float8) -
+		ln((t.settings ->> 'alpha')::float8 / (d.settings ->> 'alpha')::float8)) < 1e-9 AS same_place,
+	(m.settings ->> 'alpha')::float8 < (t.settings ->> 'alpha')::float8 AS less_alpha,
 	(m.settings ->> 'iterations')::integer = t.best_iteration AS same_iterations,
 	t.value >= (SELECT max(value) FROM recmf_trials WHERE model = 'shop' AND round = 'finalists' AND trial = 1) AS no_worse_than_default
-FROM recmf_models m JOIN recmf_trials t USING (model) WHERE model = 'shop' AND t.state = 'best';
--- where the default is the best, the model has the default for all ratings, not for those that were left to train on
+FROM recmf_models m JOIN recmf_trials t USING (model), recmf_models p, recmf_trials d
+WHERE m.model = 'shop' AND t.state = 'best' AND p.model = 'plain' AND d.model = 'shop' AND d.round = 'draws' AND d.trial = 1;
+-- where the default is the best, the model has the default
 CALL tune_model('ruled', 'orders', rating_col => 'quantity', factors => 8, trials => 1);
 SELECT FROM train_model('by_rule', 'orders', rating_col => 'quantity', factors => 8, iterations => 3);
 SELECT m.settings - '{iterations,regularization}'::text[] = r.settings - '{iterations,regularization}'::text[]
@@ -84,7 +89,7 @@ CALL tune_model('fixed', 'orders', rating_col => NULL, factors => 8, options => 
 SELECT round, trial, iterations FROM recmf_trials WHERE model = 'fixed' ORDER BY 1;
 
 -- explicit and logistic feedback; draws alone
-CALL tune_model('stars', 'orders', rating_col => 'quantity', feedback => 'explicit', factors => 8, trials => 6, implicit_features => true);
+CALL tune_model('stars', 'orders', rating_col => 'quantity', feedback => 'explicit', factors => 8, trials => 9, implicit_features => true);
 SELECT metric, count(DISTINCT settings ->> 'bias_regularization') > 2 AS biases, bool_and(value > 0) AS measured
 FROM recmf_trials WHERE model = 'stars' GROUP BY 1;
 CALL tune_model('odds', 'orders', rating_col => NULL, feedback => 'logistic', factors => 8, trials => 5, search => 'random');

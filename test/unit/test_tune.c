@@ -87,12 +87,12 @@ test_rounds(void)
 	{
 		count[entries[i].trial.round]++;
 		CHECK(i == 0 || entries[i].trial.round >= entries[i - 1].trial.round);
-		CHECK(entries[i].trial.factors == (entries[i].trial.round <= RMF_TUNE_HALVING ? 32 : 128));
+		CHECK(entries[i].trial.factors == (entries[i].trial.round <= RMF_TUNE_HALVING ? 64 : 128));
 		CHECK(entries[i].trial.number <= 24);
 	}
-	CHECK(count[RMF_TUNE_DRAWS] == 12 && count[RMF_TUNE_HALVING] == 4);
-	CHECK(count[RMF_TUNE_FINALISTS] == 3 || count[RMF_TUNE_FINALISTS] == 4);
-	CHECK(count[RMF_TUNE_NEIGHBOURS] == 12 && count[RMF_TUNE_STOPPING] == 2 && count[RMF_TUNE_RANDOM] == 0);
+	CHECK(count[RMF_TUNE_DRAWS] == 8 && count[RMF_TUNE_HALVING] == 3);
+	CHECK(count[RMF_TUNE_FINALISTS] == 2 || count[RMF_TUNE_FINALISTS] == 3);
+	CHECK(count[RMF_TUNE_NEIGHBOURS] == 16 && count[RMF_TUNE_STOPPING] == 3 && count[RMF_TUNE_RANDOM] == 0);
 	CHECK(tune.n == 24);
 
 	/* the first point is the rule's, and it is among those with all factors */
@@ -101,7 +101,7 @@ test_rounds(void)
 	CHECK(!isnan(tune.result[0].value[RMF_TUNE_FINALISTS]));
 
 	/* none that was left behind was better than one that was kept */
-	for (int p = 0; p < 12; p++)
+	for (int p = 0; p < 8; p++)
 	{
 		double		value = tune.result[p].value[RMF_TUNE_DRAWS];
 
@@ -116,7 +116,7 @@ test_rounds(void)
 	for (int i = 0; i < n; i++)
 		CHECK(entries[i].trial.round < RMF_TUNE_FINALISTS || entries[i].value <= metric_at(&tune.result[best].point, optimum));
 	CHECK(iterations == entries[n - 1].trial.iterations - 1);
-	CHECK(entries[n - 2].trial.number == best + 1);
+	CHECK(entries[n - 3].trial.number == best + 1);
 	CHECK(metric_at(&tune.result[best].point, optimum) > 0.9);
 	CHECK_NEAR(rmf_tune_seconds_left(&tune, &left), 0, 0);
 	CHECK(left == 0);
@@ -146,7 +146,7 @@ test_draws(void)
 
 	plan.only_draws = 1;
 	n = run_search(&plan, optimum, 0, &tune, entries);
-	CHECK(n == 203);
+	CHECK(n == 204);
 	for (int i = 1; i < 201; i++)
 	{
 		const double *at = entries[i].trial.point.at;
@@ -162,7 +162,7 @@ test_draws(void)
 	CHECK(entries[201].trial.round == RMF_TUNE_STOPPING);
 
 	plan.trials = 10;
-	CHECK(run_search(&plan, optimum, 0, &other, others) == 12);
+	CHECK(run_search(&plan, optimum, 0, &other, others) == 13);
 	CHECK(memcmp(&others[9].trial.point, &entries[9].trial.point, sizeof(rmf_tune_point)) == 0);
 
 	/* what is given is not drawn */
@@ -262,9 +262,9 @@ test_time(void)
 	for (int i = 0; i < n; i++)
 		count[entries[i].trial.round]++;
 	CHECK(n <= 101);
-	CHECK(count[RMF_TUNE_DRAWS] >= 29 && count[RMF_TUNE_DRAWS] <= 31);
-	CHECK(count[RMF_TUNE_HALVING] >= 9 && count[RMF_TUNE_FINALISTS] >= 3 && count[RMF_TUNE_NEIGHBOURS] >= 5);
-	CHECK(count[RMF_TUNE_STOPPING] == 2);
+	CHECK(count[RMF_TUNE_DRAWS] >= 14 && count[RMF_TUNE_DRAWS] <= 16);
+	CHECK(count[RMF_TUNE_HALVING] >= 5 && count[RMF_TUNE_FINALISTS] >= 2 && count[RMF_TUNE_NEIGHBOURS] >= 20);
+	CHECK(count[RMF_TUNE_STOPPING] == 3);
 
 	/* time for two trials: one draw, and one of the others at least */
 	n = run_search(&plan, optimum, 0.4, &tune, entries);
@@ -337,12 +337,12 @@ test_seconds_left(void)
 
 	CHECK(rmf_tune_init(&tune, &plan) == RMF_OK);
 	CHECK(isnan(rmf_tune_seconds_left(&tune, &left)));
-	CHECK(left == 12 + 4 + 4 + 12 + 2);
+	CHECK(left == 8 + 3 + 3 + 16 + 3);
 	CHECK(rmf_tune_next(&tune, 0, &trial));
 	rmf_tune_tell(&tune, &trial, 0.5, 4, 3);
 	/* the draws alone take that long */
 	CHECK(rmf_tune_seconds_left(&tune, &left) > 11 * 3);
-	CHECK(left == 11 + 4 + 4 + 12 + 2);
+	CHECK(left == 7 + 3 + 3 + 16 + 3);
 }
 
 static double
