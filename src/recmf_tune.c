@@ -647,8 +647,7 @@ search(Tuning *tuning)
 
 /*
  * The settings of a point for all ratings, those held out too.  The rules look at
- * how many there are, so their choice on a part is another one on the whole; and a
- * point is a place beside that choice.  Taken as it was, alpha would be too large.
+ * how many there are, so their choice on a part is another one on the whole.
  */
 static void
 set_settings_of_all(const Tuning *tuning, RecmfTrial *trial)
@@ -733,7 +732,11 @@ choose_best(const Tuning *tuning, RecmfTrial *best)
 	best->asked.factors = tuning->tune->plan.factors;
 	best->asked.iterations = iterations;
 
-	set_settings_of_all(tuning, best);
+	/* what was found beside the rules is taken as it was found */
+	if (best->asked.number == 1)
+		set_settings_of_all(tuning, best);
+	else
+		set_settings(tuning, best);
 }
 
 /* ------------------------------------------------------------------------

@@ -51,8 +51,12 @@
 /* Multiplications that ranking does while training does one: large products against gathered rows. */
 #define RANKED_PER_TRAINED 2.0
 
-/* Shares of the metric that are not worth more iterations. */
-#define RANKING_TOLERANCE 0.0005
+/*
+ * Shares of the metric that are not worth more iterations.  Of rankings it is
+ * what chance makes of a few thousand users; to end early holds back like
+ * regularization, and costs less.
+ */
+#define RANKING_TOLERANCE 0.002
 #define RMSE_TOLERANCE 0.0001
 
 #define FINALISTS 2
