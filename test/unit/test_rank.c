@@ -126,11 +126,17 @@ holds(const int32_t *list, int32_t first, int32_t last, int32_t item)
 	return 0;
 }
 
+enum
+{
+	IS_SEEN = 1, IS_HELD = 2
+};
+
 /* Scores closer than this are ties, which the place may or may not count. */
 static void
 check_problem(problem *p, int with_seen)
 {
 	double		largest = rmf_rank_largest_norm(p->n_items, p->d, p->items);
+	char	   *is = allocate((size_t) p->n_items);
 	int			wrong = 0,
 				not_distinct = 0;
 
@@ -139,6 +145,11 @@ check_problem(problem *p, int with_seen)
 		const float *row = p->users + u * p->d;
 		double		close = 1e-5 * sqrt(rmf_dot_double(p->d, row, row)) * largest;
 
+		memset(is, 0, (size_t) p->n_items);
+		for (int32_t t = p->seen_start[u]; t < p->seen_start[u + 1] && with_seen; t++)
+			is[p->seen[t]] |= IS_SEEN;
+		for (int32_t t = p->held_start[u]; t < p->held_start[u + 1]; t++)
+			is[p->held[t]] |= IS_HELD;
 		for (int32_t h = p->held_start[u]; h < p->held_start[u + 1]; h++)
 		{
 			double		own = rmf_dot_double(p->d, row, p->items + p->held[h] * p->d);
@@ -148,11 +159,10 @@ check_problem(problem *p, int with_seen)
 			for (int32_t i = 0; i < p->n_items; i++)
 			{
 				double		score = rmf_dot_double(p->d, row, p->items + i * p->d);
-				int			is_held = holds(p->held, p->held_start[u], p->held_start[u + 1], i);
 
-				if (i == p->held[h] || (with_seen && holds(p->seen, p->seen_start[u], p->seen_start[u + 1], i)))
+				if (i == p->held[h] || is[i] & IS_SEEN)
 					continue;
-				least += is_held ? score > own + close : score >= own;
+				least += is[i] & IS_HELD ? score > own + close : score >= own;
 				most += score >= own - close;
 			}
 			wrong += p->place[h] < least || p->place[h] > most;
@@ -162,6 +172,7 @@ check_problem(problem *p, int with_seen)
 	}
 	CHECK(wrong == 0);
 	CHECK(not_distinct == 0);
+	free(is);
 }
 
 /* What follows the starts of one user of many. */
