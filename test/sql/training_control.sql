@@ -184,7 +184,9 @@ CALL held_out_in('4MB', 'logistic', NULL);
 -- (so much memory is too little, indeed)
 SET recmf.training_memory = '4MB';
 SET temp_file_limit = '64kB';
+\set VERBOSITY sqlstate
 SELECT train_model('early', 'many', factors => 4, validation_fraction => 0.2);
+\set VERBOSITY default
 RESET temp_file_limit;
 RESET recmf.training_memory;
 -- too few to hold out
